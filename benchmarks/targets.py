@@ -1,0 +1,98 @@
+"""The figures stated of targets, measured anew: python benchmarks/targets.py BUNDLE --target ssh://… --val VAL.
+
+Prints how long a validation over the link takes beyond its inferences, cold and with a warm cache;
+whether interleaved runs agree where the protocol calls them quiet; and whether a busy core is noticed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import time
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from edgeffnet import imagesets
+from edgeffnet.bundle.contents import find_contract
+from edgeffnet.targets.address import target
+from edgeffnet.validation import latencies, raw_scores
+from edgeffnet.validation_images import from_set
+
+PAIRS = 10
+
+
+def overhead(model: Path, url: str, val: Path) -> float:
+    """Seconds of a validation (latency, and accuracy over `val`) beyond the inferences themselves."""
+    preprocessing, labels, artifact = find_contract(model)
+    images = from_set(imagesets.read(val, labels), preprocessing)
+    with closing(target(url)) as there:
+        start = time.perf_counter()
+        measured, _ = latencies([artifact], there, preprocessing, images.pixels[:1], threads=1, percentile=90)
+        found = measured[artifact]
+        inferring = found.runs * found.mean_ms / 1e3
+        raw_scores([artifact], [there], preprocessing, images.pixels, threads=1)
+        inferring += len(images.pixels) * found.mean_ms / 1e3
+        return time.perf_counter() - start - inferring
+
+
+def pairs(model: Path, url: str) -> tuple[list[float], int]:
+    """Relative differences of p50 in the pairs that the protocol calls quiet, and how many it does not."""
+    preprocessing, _, artifact = find_contract(model)
+    image = np.zeros((1, preprocessing.resolution, preprocessing.resolution, 3), np.uint8)
+    quiet: list[float] = []
+    loud = 0
+    with closing(target(url)) as there:
+        for _ in range(4 * PAIRS):
+            if len(quiet) == PAIRS:
+                break
+            both = [latencies([artifact], there, preprocessing, image, threads=1, percentile=90) for _ in range(2)]
+            if any(machine["warnings"] or not made[artifact].tight for made, machine in both):
+                loud += 1
+                continue
+            first, second = (made[artifact].p50_ms for made, _ in both)
+            quiet.append(abs(first - second) / min(first, second))
+    return quiet, loud
+
+
+def noticed(model: Path, url: str) -> list[str]:
+    """The warnings while one core is kept busy."""
+    preprocessing, _, artifact = find_contract(model)
+    image = np.zeros((1, preprocessing.resolution, preprocessing.resolution, 3), np.uint8)
+    load = multiprocessing.Process(target=_busy, daemon=True)
+    load.start()
+    try:
+        with closing(target(url)) as there:
+            _, machine = latencies([artifact], there, preprocessing, image, threads=1, percentile=90)
+        return list(machine["warnings"])
+    finally:
+        load.terminate()
+        load.join()
+
+
+def _busy() -> None:
+    while True:
+        pass
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--target", default="local")
+    parser.add_argument("--val", type=Path, required=True)
+    given = parser.parse_args()
+    model = given.bundle / "model_int8.tflite"
+    with closing(target(given.target)) as there:
+        if given.target != "local":
+            there.clear()
+    for name in ("empty", "warm"):
+        print(f"validation, {name} cache: {overhead(model, given.target, given.val):.1f} s beyond the inferences")
+    print(f"one busy core: {noticed(model, given.target) or 'not noticed'}")
+    quiet, loud = pairs(model, given.target)
+    median = f"{np.median(quiet):.2%}" if quiet else "none"
+    print(f"p50 of {len(quiet)} quiet pairs: median difference {median}; {loud} pairs were called disturbed")
+
+
+if __name__ == "__main__":
+    main()

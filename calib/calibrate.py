@@ -1,0 +1,154 @@
+"""The one way in: a float `.tflite`, images and a recipe -> the model and ranges to quantize."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from calib import channels, choice, equalization, graph, padding, recipes, reconstruction, selection, statistics, swish
+from calib.calibration import Calibration, Range
+from calib.errors import CalibrationError
+from calib.graph import Array
+from calib.recipes import AbsorbPadding, Factors, Ranges, Recipe
+
+Images = Callable[[], Iterable[Array]]
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step that was taken: what it did, in words and figures, and the seconds it took."""
+
+    step: str
+    detail: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A float `.tflite` of the same function, fit for 8 bits, and the ranges of its activations."""
+
+    model: bytes
+    calibration: Calibration
+    steps: tuple[Done, ...]
+
+
+def calibrate(
+    model: bytes,
+    images: Images,
+    recipe: str | Recipe = "default",
+    *,
+    source: str,
+    input_range: Range | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    in_float: frozenset[str] = frozenset(),
+) -> Calibrated:
+    """Takes `recipe`'s steps on `model`, a float `.tflite` with a static batch of one.
+
+    `images()` yields float32 batches (n, h, w, 3) of normalised images, the same at every call; their
+    order does not matter. `input_range` is what the input's grid spans (that of the images unless
+    given); `source` says where they come from. Operators that write the tensors named `in_float` will
+    stay in float (`calib.mixed`), and are calibrated as such. Raises CalibrationError for an unknown recipe, no
+    images, or a model that is not finite on them.
+    """
+    taken = recipes.named(recipe) if isinstance(recipe, str) else recipe
+    work = _Work(graph.read(model), images, input_range, seed, threads, in_float)
+    done = []
+    for step in taken.steps:
+        start = time.perf_counter()
+        detail = work.take(step)
+        done.append(Done(type(step).__name__, detail, time.perf_counter() - start))
+    graph.prune(work.model)
+    calibration = Calibration(
+        ranges=work.ranges,
+        method=f"recipe {taken.name}",
+        images=work.seen.images,
+        source=source,
+        images_sha256=work.seen.images_sha256,
+    )
+    return Calibrated(graph.write(work.model), calibration, tuple(done))
+
+
+class _Work:
+    """The model between steps; statistics are taken again when a step has changed it."""
+
+    def __init__(
+        self,
+        model: Any,
+        images: Images,
+        input_range: Range | None,
+        seed: int,
+        threads: int | None,
+        in_float: frozenset[str],
+    ) -> None:
+        self.model = model
+        self.images = images
+        self.input_range = input_range
+        self.seed = seed
+        self.threads = threads
+        self.in_float = in_float
+        self.ranges: dict[str, Range] = {}
+        self._seen: statistics.Statistics | None = None
+
+    @property
+    def seen(self) -> statistics.Statistics:
+        if self._seen is None:
+            self._seen = statistics.collect(graph.write(self.model), self.images(), self.threads)
+        return self._seen
+
+    def take(self, step: recipes.Step) -> str:
+        if isinstance(step, AbsorbPadding):
+            absorbed = padding.absorb(self.model)
+            return f"padding absorbed by {', '.join(absorbed) or 'no layer'}"
+        if isinstance(step, Factors):
+            return self._factors(step)
+        if isinstance(step, Ranges):
+            self.ranges = choice.choose(self.model, self.seen, step.method)
+            if self.input_range is not None:
+                main = self.model.subgraphs[0]
+                self.ranges[graph.tensor_name(main.tensors[main.inputs[0]])] = self.input_range
+            return f"{len(self.ranges)} ranges by {step.method} over {self.seen.images} images"
+        return self._reconstruct(step)
+
+    def _factors(self, step: Factors) -> str:
+        if not any(not group.bounded for group in channels.groups(self.model)):
+            return "no channels are free to be rescaled"
+        rows = selection.candidates(self.model, self.seen, step.strength)
+        restored = selection.within(rows, self.model, step.share)
+        swish.add_restoring(self.model, restored)
+        touched = equalization.equalize(self.model, self.seen, step.strength)
+        self._seen = None
+        return f"factors around {len(restored)} of {len(rows)} swishes; {len(touched)} tensors rescaled"
+
+    def _reconstruct(self, step: recipes.Reconstruct) -> str:
+        if not self.ranges:
+            raise CalibrationError("a recipe must choose ranges before it reconstructs layers")
+        chosen = _subset(self.images(), step.images, self.seed)
+        changes = reconstruction.reconstruct(
+            self.model, self.ranges, chosen, step.how, self.seed, self.threads or 1, self.in_float
+        )
+        worst = min(changes, key=lambda change: change.after)
+        gain = float(np.mean([change.after - change.before for change in changes]))
+        return (
+            f"{len(changes)} layers on {len(chosen)} images: {gain:+.1f} dB each on average, "
+            f"least at {worst.layer} with {worst.after:.1f} dB"
+        )
+
+
+def _subset(batches: Iterable[Array], count: int, seed: int) -> Array:
+    """`count` images, the same whatever the order of all: those whose seeded hash is least."""
+    kept: list[tuple[int, int, Array]] = []
+    for number, image in enumerate(image for batch in batches for image in batch):
+        hashed = hashlib.sha256(seed.to_bytes(8, "little", signed=True) + np.ascontiguousarray(image).tobytes())
+        key = -int.from_bytes(hashed.digest()[:8], "big")
+        if len(kept) < count:
+            heapq.heappush(kept, (key, number, image))
+        elif key > kept[0][0]:
+            heapq.heapreplace(kept, (key, number, image))
+    return np.stack([image for _, _, image in sorted(kept, key=lambda entry: -entry[0])])

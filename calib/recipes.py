@@ -1,0 +1,87 @@
+"""Recipes: named lists of steps from a float model and images to what its int8 form needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from calib.choice import MethodName
+from calib.errors import CalibrationError
+from calib.reconstruction import Reconstruction
+
+
+@dataclass(frozen=True)
+class AbsorbPadding:
+    """Padding operators go into the convolutions behind them (`calib.padding`)."""
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Per-channel factors: around swishes within `share` of the elements written, and in free groups."""
+
+    share: float
+    strength: float = 0.75
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Ranges by `method` (`calib.choice`)."""
+
+    method: MethodName = "mse"
+
+
+@dataclass(frozen=True)
+class Reconstruct:
+    """Biases and rounding, layer by layer, on up to `images` of the images (`calib.reconstruction`)."""
+
+    images: int
+    how: Reconstruction
+
+
+Step = AbsorbPadding | Factors | Ranges | Reconstruct
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Steps in the order they are taken."""
+
+    name: str
+    steps: tuple[Step, ...]
+
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe("fast", (AbsorbPadding(), Ranges("mse"))),
+        Recipe(
+            "default",
+            (
+                AbsorbPadding(),
+                Factors(share=0.05),
+                Ranges("mse"),
+                Reconstruct(32, Reconstruction(compensation=False, samples=4096)),
+            ),
+        ),
+        Recipe(
+            "best",
+            (
+                AbsorbPadding(),
+                Factors(share=0.06),
+                Ranges("least error"),
+                Reconstruct(96, Reconstruction(compensation=False, samples=16384)),
+            ),
+        ),
+    )
+}
+
+
+def named(name: str) -> Recipe:
+    """The recipe called `name`; CalibrationError lists those there are."""
+    if name not in RECIPES:
+        raise CalibrationError(f"unknown recipe {name!r}; there are: {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+def with_share(recipe: Recipe, share: float) -> Recipe:
+    """`recipe` with another share of elements for factors around swishes: its price in latency."""
+    steps = tuple(replace(step, share=share) if isinstance(step, Factors) else step for step in recipe.steps)
+    return Recipe(recipe.name, steps)

@@ -1,0 +1,215 @@
+"""Layer by layer: weights and biases that make the quantized network repeat the float one.
+
+Both networks are walked side by side over the same images. At each layer, with the inputs the
+quantized network really has there, three things are done, each on its own or together: the weights
+are moved so as to undo upstream error (least squares with the float weights as the prior), rounded
+adaptively, and the bias is set so that the mean output is right. Float targets are taken from
+inputs clipped to the range that the grid holds: what a clipped tail loses is no bias.
+
+Nagel et al. 2019 (arXiv:1906.04721) for the bias, Nagel et al. 2020 (arXiv:2004.10568) for layer-wise
+reconstruction with the quantized network's own inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib import bias as biases
+from calib import graph, patches, rounding, swish, walk
+from calib.bias import Activation
+from calib.calibration import Range
+from calib.graph import Array, Layer
+
+# Samples per weight of a row below which their second moment is mostly noise.
+ENOUGH = 4
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What to do at each layer; `samples` bounds the outputs looked at per layer.
+
+    `per_tensor` rounds to one step per kernel, for NPUs without a scale per channel.
+    """
+
+    rounding: bool = True
+    per_tensor: bool = False
+    compensation: bool = True
+    bias: bool = True
+    samples: int = 8192
+    damping: float = 0.01
+    prior: float = 0.05
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a layer gained: its output's signal-to-noise before and after, in dB, on its samples."""
+
+    layer: str
+    before: float
+    after: float
+
+
+def reconstruct(
+    model: Any,
+    ranges: Mapping[str, Range],
+    images: Array,
+    how: Reconstruction,
+    seed: int = 0,
+    threads: int = 1,
+    in_float: frozenset[str] = frozenset(),
+) -> list[Change]:
+    """Sets weights on their 8-bit grids and biases of `model` (float ModelT), in place.
+
+    `ranges` are the activations' by tensor name; `images` float32 (n, h, w, 3). Layers that write a
+    tensor named `in_float` keep their weights, and their inputs still bear upstream error, so their
+    biases are set too. Deterministic for the same images in the same order.
+    """
+    ranges = {name: found for name, found in ranges.items() if name not in in_float}
+    main = model.subgraphs[0]
+    layers = {layer.position: layer for layer in graph.layers(model)}
+    ends = walk.last_uses(model)
+    entry = int(main.inputs[0])
+    exact: dict[int, Array] = {entry: images}
+    rounded: dict[int, Array] = {entry: _on_grid(model, entry, images, ranges)}
+    changes = []
+    for position, operator in enumerate(main.operators):
+        output = int(operator.outputs[0])
+        reads = {int(index) for index in operator.inputs if int(index) in exact}
+        exact[output] = walk.run_operator(model, operator, {i: exact[i] for i in reads}, threads)
+        if position in layers:
+            layer = layers[position]
+            changes.append(
+                _settle(model, layer, operator, exact, rounded, ranges, how, seed + position, layer.name in in_float)
+            )
+        given = walk.run_operator(model, operator, {i: rounded[i] for i in reads}, threads)
+        rounded[output] = _on_grid(model, output, given, ranges)
+        for index in reads:
+            if ends[index] == position:
+                del exact[index], rounded[index]
+    return changes
+
+
+def on_grid(values: Array, found: Range) -> Array:
+    """`values` rounded to the asymmetric 8-bit grid over `found`, as TFLite does."""
+    low, high = min(found.low, 0.0), max(found.high, 0.0)
+    if low == high:
+        return values
+    step = (high - low) / 255
+    zero = np.rint(-128 - low / step)
+    levels = np.clip(np.rint(values / np.float32(step)) + np.float32(zero), -128, 127)
+    return np.asarray((levels - np.float32(zero)) * np.float32(step), np.float32)
+
+
+def _on_grid(model: Any, index: int, values: Array, ranges: Mapping[str, Range]) -> Array:
+    name = graph.tensor_name(model.subgraphs[0].tensors[index])
+    return on_grid(values, ranges[name]) if name in ranges else values
+
+
+def _settle(
+    model: Any,
+    layer: Layer,
+    operator: Any,
+    exact: Mapping[int, Array],
+    rounded: Mapping[int, Array],
+    ranges: Mapping[str, Range],
+    how: Reconstruction,
+    seed: int,
+    in_float: bool,
+) -> Change:
+    main = model.subgraphs[0]
+    kernel, bias = graph.constant(model, layer.kernel), graph.constant(model, layer.bias).astype(np.float64)
+    weights = patches.rows(kernel, layer)
+    shape = exact[layer.output].shape
+    at = patches.positions(shape, _samples(how, weights.shape[1]), seed)
+    entry = graph.tensor_name(main.tensors[layer.source])
+    held = exact[layer.source]
+    if entry in ranges:
+        held = np.clip(held, ranges[entry].low, ranges[entry].high)
+    wanted_inputs = patches.sample(held, layer, operator, kernel.shape, at)
+    inputs = patches.sample(rounded[layer.source], layer, operator, kernel.shape, at)
+    wanted = _outputs(weights, wanted_inputs) + bias.astype(np.float32)  # samples, channels
+    step = _step(weights, how)
+    plain = rounding.nearest(weights, step) * step
+    before = _outputs(plain, inputs) + bias.astype(np.float32)
+
+    activation = _activation(model, layer, ranges)
+    centred = inputs - inputs.mean(axis=-2, keepdims=True)
+    target = wanted - wanted.mean(axis=0)
+    moment = _moment(centred, activation.slopes(wanted) if layer.kind == "depthwise" else None)
+    diagonal = np.einsum("...ii->...i", moment)
+    level = np.maximum(diagonal.mean(axis=-1)[..., None], 1e-12)
+    size, enough = weights.shape[1], inputs.shape[-2] >= ENOUGH * weights.shape[1]
+    shrink = how.damping if enough else min(1.0, 0.5 * size / inputs.shape[-2])
+    moment = (1 - shrink) * moment + shrink * _diagonal(diagonal + 1e-3 * level)
+    if how.compensation and enough:
+        residual = target - _outputs(weights, centred)
+        cross = _cross(residual, centred)
+        ridged = moment + how.prior * _diagonal(diagonal + 1e-3 * level)
+        if moment.ndim == 2:
+            weights = weights + np.linalg.solve(ridged, cross.T).T
+        else:
+            weights = weights + np.linalg.solve(ridged, cross[..., None])[..., 0]
+        step = _step(weights, how)
+    steps = rounding.adaptive(weights, step, moment) if how.rounding else rounding.nearest(weights, step)
+    settled = weights if in_float else steps * step
+    got = _outputs(settled, inputs) + bias.astype(np.float32)
+    if how.bias:
+        bias = bias + biases.correction(wanted, got, activation)
+    graph.set_constant(model, layer.kernel, patches.kernel_of(settled, layer, kernel.shape))
+    graph.set_constant(model, layer.bias, bias.astype(np.float32))
+    after = _outputs(settled, inputs) + bias.astype(np.float32)
+    return Change(layer.name, *(_decibels(activation.values(wanted), activation.values(x)) for x in (before, after)))
+
+
+def _step(weights: NDArray[np.float64], how: Reconstruction) -> NDArray[np.float64]:
+    """The grid's step of each row; with per-tensor weights the largest row's for all."""
+    step = rounding.scales(weights)
+    return np.full_like(step, step[np.abs(weights).max(axis=1) > 0].max(initial=1e-12)) if how.per_tensor else step
+
+
+def _samples(how: Reconstruction, size: int) -> int:
+    """More weights to a row need more samples to tell them apart."""
+    return min(how.samples, max(1024, 8 * size))
+
+
+def _outputs(weights: NDArray[np.float64], inputs: Array) -> Array:
+    single = weights.astype(np.float32)
+    if inputs.ndim == 2:
+        return np.asarray(inputs @ single.T)
+    return np.asarray((inputs @ single[:, :, None])[..., 0].T)
+
+
+def _activation(model: Any, layer: Layer, ranges: Mapping[str, Range]) -> Activation:
+    """What follows `layer`: its fused bound or its swish, and the cut of its range."""
+    made = Activation(*{"none": (-np.inf, np.inf), "relu": (0.0, np.inf), "relu6": (0.0, 6.0)}[layer.bound])
+    for found in swish.swishes(model):
+        if found.source == layer.output:
+            made = Activation(restoring=swish.restoring_factors(model, found))
+    return made.within(ranges[layer.name]) if layer.name in ranges else made
+
+
+def _moment(inputs: Array, slopes: Array | None = None) -> NDArray[np.float64]:
+    """Second moments of inputs; where each row has its own, samples count by the slope they meet."""
+    if slopes is not None:
+        inputs = inputs * np.sqrt(slopes.T**2 + 0.01)[:, :, None]
+    return np.asarray(np.swapaxes(inputs, -1, -2) @ inputs / np.float32(inputs.shape[-2]), np.float64)
+
+
+def _cross(residual: Array, inputs: Array) -> NDArray[np.float64]:
+    if inputs.ndim == 2:
+        return np.asarray(residual.T @ inputs / np.float32(len(inputs)), np.float64)
+    return np.asarray((residual.T[:, None, :] @ inputs)[:, 0] / np.float32(inputs.shape[1]), np.float64)
+
+
+def _diagonal(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(values[..., :, None] * np.eye(values.shape[-1]))
+
+
+def _decibels(wanted: Array, got: Array) -> float:
+    noise = float(((wanted - got) ** 2).sum())
+    return float(10 * np.log10(max(float((wanted**2).sum()), 1e-30) / max(noise, 1e-30)))

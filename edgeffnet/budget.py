@@ -1,0 +1,108 @@
+"""Budgets, and quantities with units as people write them: "50ms", "8MB", "400M"."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from edgeffnet.errors import UsageError
+
+_TIME = {"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
+_SIZE = {"B": 1, "kB": 1_000, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
+_SIZE |= {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_COUNT = {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9}
+_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)\s*")
+
+
+def milliseconds(text: str, option: str = "latency") -> float:
+    """ "50ms", "0.2s" -> milliseconds; UsageError without a unit, or for nothing positive."""
+    return _quantity(text, _TIME, option, "50ms or 0.2s")
+
+
+def size_bytes(text: str, option: str = "size") -> int:
+    """ "8MB" (decimal), "8MiB" -> bytes; UsageError without a unit, or for nothing positive."""
+    return int(_quantity(text, _SIZE, option, "8MB or 500kB"))
+
+
+def count(text: str, option: str = "count") -> int:
+    """ "400M", "1.2G", "5288548" -> a number; UsageError for nothing positive."""
+    return int(_quantity(text, _COUNT, option, "400M or 1.2G"))
+
+
+def _quantity(text: str, units: dict[str, float] | dict[str, int], option: str, example: str) -> float:
+    found = _NUMBER.fullmatch(text)
+    if not found:
+        raise UsageError(f"{option}: {text!r} is not a quantity; write it as {example}")
+    number, unit = float(found[1]), found[2]
+    if unit not in units:
+        known = ", ".join(name for name in units if name)
+        wrong = f"has the unknown unit {unit!r}" if unit else "has no unit"
+        raise UsageError(f"{option}: {text!r} {wrong}; write it as {example} (units: {known})")
+    value = number * units[unit]
+    if not math.isfinite(value) or value <= 0:
+        raise UsageError(f"{option}: {text!r} must be more than zero")
+    return value
+
+
+_READERS: dict[str, Callable[[str, str], float]] = {
+    "latency": milliseconds,
+    "size": size_bytes,
+    "memory": size_bytes,
+    "macs": count,
+    "parameters": count,
+}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the network may cost (section 3.1 of the paper); a field that is None is no constraint.
+
+    Text with units is accepted and turned into numbers: `latency` in milliseconds, `size` of the
+    int8 `.tflite` and `memory` of its activations' peak in bytes, `macs` and `parameters` as
+    counts, `drop` of top-1 in percentage points against fp32.
+    """
+
+    latency: float | str | None = None
+    size: int | str | None = None
+    memory: int | str | None = None
+    macs: int | str | None = None
+    parameters: int | str | None = None
+    drop: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, number in _READERS.items():
+            value = getattr(self, name)
+            if isinstance(value, str):
+                value = number(value, name)
+                object.__setattr__(self, name, value)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise UsageError(f"{name}: {value!r} must be more than zero")
+        if self.drop is not None and not math.isfinite(self.drop):
+            raise UsageError(f"drop: {self.drop!r} is not a number of percentage points")
+
+    @property
+    def latency_ms(self) -> float | None:
+        return None if self.latency is None else float(self.latency)
+
+    @property
+    def size_bytes(self) -> int | None:
+        return None if self.size is None else int(self.size)
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Every limit that was set, by the field's name, the accuracy floor left out."""
+        set_ = {name: getattr(self, name) for name in _READERS}
+        return {name: float(value) for name, value in set_.items() if value is not None}
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "latency_ms": self.latency_ms,
+            "size_bytes": self.size_bytes,
+            "memory_bytes": self.memory,
+            "macs": self.macs,
+            "parameters": self.parameters,
+            "drop_points": self.drop,
+        }

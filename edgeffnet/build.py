@@ -1,0 +1,98 @@
+"""The main job: a device and a budget in, a proven int8 model out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeffnet.budget import Budget
+
+if TYPE_CHECKING:
+    from edgeffnet.report.progress import Steps
+    from edgeffnet.report.report import Report
+    from edgeffnet.wanted import NetworkOptions
+
+
+def build(
+    device: str = "local",
+    budget: Budget | None = None,
+    *,
+    networks: NetworkOptions | None = None,
+    calib: Path | str | None = None,
+    val: Path | str | None = None,
+    io: str = "uint8",
+    recipe: str = "default",
+    threads: int | None = None,
+    percentile: float = 90,
+    formats: Sequence[str] = ("tflite", "openvino", "onnx"),
+    output: Path | str = "out",
+    seed: int = 0,
+    target: str | None = None,
+    steps: Steps | None = None,
+) -> Report:
+    """Builds the largest variant that meets `budget` on `device` into the folder `output`.
+
+    `networks` says what to choose from: the Lite family with trained weights otherwise. `calib` and
+    `val` are folders or CSVs of images; without `calib`, photographs that installed packages ship
+    are used, without labels in `val` no accuracy is stated. `io` is the int8 artefacts' input,
+    `recipe` (fast, default, best) how much work goes into the accuracy of the int8 `.tflite`.
+    Returns the report, which `output` also holds as report.json.
+
+    `target` is where the artefacts are measured, such as "ssh://pi@board"; `device` then only
+    rules out what its estimate calls far too slow, and the measured figure decides.
+
+    Raises an `edgeffnet.errors.EdgeffnetError`; then `output` is as it was before.
+    """
+    from edgeffnet import validation_images
+    from edgeffnet.bundle.folder import appearing, require_usable
+    from edgeffnet.bundle.write import write
+    from edgeffnet.report.progress import Steps
+    from edgeffnet.report.quiet import quiet
+    from edgeffnet.request import request as checked_request
+    from edgeffnet.search import Search
+    from edgeffnet.targets.address import target as target_at
+    from edgeffnet.tensorflow_import import require_build_tools
+    from edgeffnet.validation import latencies
+    from edgeffnet.wanted import NetworkOptions
+
+    require_build_tools()
+    steps = steps or Steps()
+    request = checked_request(
+        device=device,
+        budget=budget or Budget(),
+        networks=networks or NetworkOptions(),
+        calib=None if calib is None else Path(calib),
+        val=None if val is None else Path(val),
+        io=io,
+        recipe=recipe,
+        threads=threads,
+        percentile=percentile,
+        formats=formats,
+        output=Path(output),
+        seed=seed,
+        target=target or "local",
+    )
+    require_usable(request.output)
+    with ExitStack() as stack:
+        stack.enter_context(quiet())
+        work = stack.enter_context(appearing(request.output))
+        place = stack.enter_context(closing(target_at(request.target)))
+        with steps("Listing images"):
+            images = validation_images.read(request)
+        if request.remote:
+            with steps("Reaching the target"):
+                place.machine()
+        winner = Search(request, images, place, work, steps).largest_that_fits()
+        with steps("Measuring latency"):
+            latency, machine = latencies(
+                [made.artifact for made in winner.checked if made.artifact not in winner.not_run],
+                place,
+                winner.producer.contract,
+                winner.producer.pixels[:1],
+                threads=request.run_threads,
+                percentile=request.percentile,
+                progress=steps.advance,
+            )
+        return write(winner, request, latency, machine, work, steps.seconds)

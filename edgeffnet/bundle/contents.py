@@ -1,0 +1,78 @@
+"""The files of a bundle beside the artefacts: labels and the contract by which models are fed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from converters.artifact import Artifact, Format, Precision
+from edgeffnet.errors import DataError
+from edgeffnet.images import Preprocessing
+
+LABELS = "labels.txt"
+CONTRACT = "preprocessing.json"
+
+
+def settle(made_in: Path, bundle: Path, artifacts: Sequence[Artifact]) -> dict[Artifact, Artifact]:
+    """Moves everything in `made_in` up into `bundle`; each artefact's new self by its old one."""
+    for path in sorted(made_in.iterdir()):
+        path.rename(bundle / path.name)
+    made_in.rmdir()
+    return {artifact: artifact.moved_to(made_in, bundle) for artifact in artifacts}
+
+
+def write_contract(
+    bundle: Path, preprocessing: Preprocessing, labels: Sequence[str], artifacts: Sequence[Artifact]
+) -> None:
+    """Writes labels.txt (one class a line, in output order) and preprocessing.json."""
+    (bundle / LABELS).write_text("".join(f"{name}\n" for name in labels), encoding="utf-8")
+    contract = {
+        **preprocessing.to_dict(),
+        "steps": "decode to upright 8-bit RGB; centred square of crop x short side; resize to resolution; "
+        "uint8 models take the pixels as they are, int8 models pixels - 128, float32 models (pixels - mean) / std",
+        "layout": "NHWC, batch 1",
+        "models": {
+            str(artifact.path.relative_to(bundle)): {"input": artifact.input, "output": artifact.output}
+            for artifact in artifacts
+        },
+    }
+    (bundle / CONTRACT).write_text(json.dumps(contract, indent=2) + "\n", encoding="utf-8")
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """The class names of a labels.txt; DataError where there is none."""
+    try:
+        return tuple(path.read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: labels cannot be read ({error})") from None
+
+
+def find_contract(model: Path) -> tuple[Preprocessing, tuple[str, ...], Artifact]:
+    """Preprocessing, labels and contract of a model in a bundle, from the folder it lies in."""
+    from edgeffnet.images import read_preprocessing
+
+    for folder in (model.parent, model.parent.parent):
+        path = folder / CONTRACT
+        if not path.is_file():
+            continue
+        preprocessing = read_preprocessing(path)
+        try:
+            entry = json.loads(path.read_text(encoding="utf-8"))["models"][str(model.relative_to(folder))]
+            takes, output = entry["input"], entry["output"]
+        except (KeyError, TypeError, ValueError):
+            raise DataError(f"{path}: says nothing of {model.name}") from None
+        if not model.is_file():
+            raise DataError(f"{model}: no such model")
+        companions = (model.with_suffix(".bin"),) if model.suffix == ".xml" else ()
+        precision: Precision = "int8" if "int8" in model.stem else "fp32"
+        artifact = Artifact.at(model, _format(model), precision, takes, output, *companions)
+        return preprocessing, read_labels(folder / LABELS), artifact
+    raise DataError(f"{model}: no {CONTRACT} beside it or above; predict needs a model in its bundle folder")
+
+
+def _format(model: Path) -> Format:
+    formats: dict[str, Format] = {".tflite": "tflite", ".xml": "openvino", ".onnx": "onnx"}
+    if model.suffix not in formats:
+        raise DataError(f"{model}: not a .tflite, .xml or .onnx model")
+    return formats[model.suffix]

@@ -1,0 +1,126 @@
+"""The bundle of a build: artefacts, labels, contract, report and manifest in one folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from converters.artifact import Artifact
+from edgeffnet import devices, selection
+from edgeffnet.bundle import contents, manifest
+from edgeffnet.hashing import sha256_of
+from edgeffnet.report.report import ArtifactReport, Report
+from edgeffnet.request import Request
+from edgeffnet.search import Winner
+from edgeffnet.validation import Latency, runtime_notes, speed_verdict
+
+
+def write(
+    winner: Winner,
+    request: Request,
+    latency: dict[Artifact, Latency],
+    machine: dict[str, Any],
+    folder: Path,
+    seconds: dict[str, float],
+) -> Report:
+    """Fills `folder`, which becomes the request's output; returns the report it holds."""
+    weights, calibrated = winner.producer.weights, winner.producer.calibrated
+    settled = contents.settle(winner.producer.folder, folder, [made.artifact for made in winner.checked])
+    made_from = {
+        "weights": weights.provenance.to_dict(),
+        "calibration": {
+            "method": calibrated.calibration.method,
+            "steps": [{"step": done.step, "detail": done.detail} for done in calibrated.steps],
+            "images": calibrated.calibration.images,
+            "sha256": calibrated.calibration.digest(),
+            **winner.producer.images.to_dict(),
+        },
+    }
+    report = Report(
+        output=request.output,
+        device=request.device.name,
+        budget=request.budget,
+        threads=request.threads,
+        percentile=request.percentile,
+        interface=request.interface,
+        seed=request.seed,
+        chosen=winner.candidate,
+        candidates=tuple(sorted(winner.candidates, key=lambda found: -found.architecture.phi)),
+        artifacts=tuple(
+            ArtifactReport(
+                artifact=settled[made.artifact].moved_to(folder, request.output),
+                sha256=sha256_of(settled[made.artifact].path),
+                check=made.difference,
+                latency=latency.get(made.artifact),
+                accuracy=winner.accuracies.get(made.artifact),
+                comparison=winner.comparisons.get(made.artifact),
+                not_run=winner.not_run.get(made.artifact),
+            )
+            for made in winner.checked
+        ),
+        validation={
+            "source": winner.images.source,
+            "images": len(winner.images.pixels),
+            "sha256": winner.images.sha256 or None,
+            "labelled": winner.images.labels is not None,
+        },
+        target=request.target,
+        machine=machine,
+        notes=notes(request, winner, latency, machine),
+        seconds=seconds,
+        **made_from,
+    )
+    contents.write_contract(folder, winner.producer.contract, weights.labels, list(settled.values()))
+    (folder / "report.json").write_text(report.to_json(), encoding="utf-8")
+    built = {"device": request.device.name, "variant": winner.candidate.architecture.name, "io": request.interface}
+    manifest.write(folder, {"seed": request.seed, **built, **made_from})
+    return report
+
+
+NORMALISATION_MACS_PER_PIXEL = 3
+
+
+def notes(
+    request: Request, winner: Winner, latency: dict[Artifact, Latency], machine: dict[str, Any]
+) -> tuple[str, ...]:
+    """What a reader has to know to read the figures right."""
+    made: list[str] = []
+    figure, device = winner.candidate.latency, request.device.name
+    if isinstance(figure, selection.EstimatedLatency):
+        made.append(
+            f"{device}: latency is estimated, not measured; "
+            f"what was measured on this machine says nothing of the {device}'s speed"
+        )
+        made.append(
+            f"the estimate rests on {figure.rows} published rows of {figure.runtime} "
+            f"({figure.coverage:.0%} interval; sources: {'; '.join(figure.sources)})"
+        )
+        made += figure.notes
+        made.append(
+            f"published figures are means; p{figure.percentile:g} is estimated as "
+            f"{figure.percentile_over_mean:.2f} times the mean ({figure.percentile_source})"
+        )
+    here = devices.load("local")
+    if not request.measured and here.int8 != request.device.int8:
+        made.append(
+            f"int8 results are of this machine's arithmetic ({here.int8}); {device} computes otherwise "
+            f"({request.device.int8}), so no accuracy is claimed for it"
+        )
+    if winner.images.labels is None and winner.accuracies:
+        made.append(f"no accuracy is stated: {winner.images.unlabelled_because}; agreement and error are against fp32")
+    if winner.producer.normalises_inside:
+        made.append(
+            "mean and std differ by channel: the models normalise inside, in one operator before the first convolution "
+            f"({NORMALISATION_MACS_PER_PIXEL * winner.producer.contract.resolution**2:,} multiply-adds)"
+        )
+    if not winner.producer.weights.trained:
+        made.append("random weights: latency only; no accuracy, agreement or error means anything")
+    if not winner.producer.images.chosen:
+        made.append(f"calibrated on {winner.producer.images.source}; photographs of your own (--calib) serve better")
+    loose = dict.fromkeys(found.runtime for found in latency.values() if not found.tight)
+    if loose:
+        made.append(f"noisy machine: latency intervals stayed wider than 2% in {', '.join(loose)}")
+    made += machine["warnings"]
+    made += [f"{artifact.name}: not run on {request.target}: {reason}" for artifact, reason in winner.not_run.items()]
+    made += [f"{artifact.name}: {found.said()}" for artifact, found in winner.comparisons.items()]
+    return (*made, *runtime_notes(latency), *speed_verdict(latency))

@@ -1,0 +1,340 @@
+"""The command line: parse, call, print. Heavy imports happen inside the command that needs them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from edgeffnet.budget import Budget
+from edgeffnet.commands.networks import network_options, rule_options
+from edgeffnet.commands.target import target as target_commands
+from edgeffnet.errors import EdgeffnetError, UsageError
+
+if TYPE_CHECKING:
+    from edgeffnet.wanted import NetworkOptions
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class _Interrupts:
+    """Turns SIGINT and SIGTERM into KeyboardInterrupt, and remembers that one came.
+
+    Interrupted while it initialises, a native module raises an ImportError of its own instead.
+    """
+
+    came = False
+
+    @classmethod
+    def listen(cls) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, cls._raise)
+
+    @classmethod
+    def _raise(cls, *_: Any) -> None:
+        cls.came = True
+        raise KeyboardInterrupt
+
+
+class _Group(click.Group):
+    """Turns every error into one line on standard error and the exit code of its cause."""
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        _Interrupts.listen()
+        try:
+            code = super().main(*args, **{**kwargs, "standalone_mode": False})
+            sys.exit(code if isinstance(code, int) else 0)
+        except click.exceptions.Exit as error:
+            sys.exit(error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            _interrupted()
+        except BrokenPipeError:
+            sys.stderr.close()
+            sys.exit(1)
+        except Exception as error:
+            if _Interrupts.came:
+                _interrupted()
+            if isinstance(error, EdgeffnetError):
+                _fail(str(error), error.exit_code)
+            if isinstance(error, click.ClickException):
+                _fail(error.format_message(), UsageError.exit_code)
+            raise
+
+
+def _interrupted() -> NoReturn:
+    _fail("interrupted; nothing was written", 130)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"edgeffnet: {' '.join(message.split())}", err=True)
+    sys.exit(code)
+
+
+@click.group(cls=_Group, context_settings=_CONTEXT)
+@click.version_option(package_name="edgeffnet", message="%(version)s")
+def main() -> None:
+    """The largest EfficientNet that runs in time on your device, in int8.
+
+    \b
+    Examples:
+      edgeffnet build --device rpi4 --max-latency 50ms
+      edgeffnet build --device local --max-latency 8ms --calib photos/ --val val.csv
+      edgeffnet predict out/model_int8.tflite cat.jpg
+      edgeffnet devices rpi4
+    """
+
+
+_TARGET = "Where to measure: local, or ssh://user@host[:port][?python=/path], adb://serial, qemu://cortex-a72."
+_as_json = click.option("--json", "as_json", is_flag=True, help="JSON to standard output, and nothing else there.")
+
+
+@main.command()
+@click.option(
+    "--device", default="local", show_default=True, help="A profile's name (`edgeffnet devices`) or TOML file."
+)
+@click.option("--max-latency", metavar="TIME", help="Latency budget, such as 50ms or 0.2s.")
+@click.option("--max-size", metavar="SIZE", help="Budget for the int8 .tflite file, such as 8MB.")
+@click.option("--max-memory", metavar="SIZE", help="Budget for the peak of live int8 activations, such as 512kB.")
+@click.option("--max-macs", metavar="COUNT", help="Budget for multiply-adds, such as 400M.")
+@click.option("--max-parameters", metavar="COUNT", help="Budget for parameters, such as 5M.")
+@click.option("--max-drop", type=float, metavar="POINTS", help="Points of top-1 int8 may lose; needs --val.")
+@network_options
+@click.option("--calib", type=click.Path(path_type=Path), metavar="PATH", help="Calibration images: a folder or a CSV.")
+@click.option(
+    "--val", type=click.Path(path_type=Path), metavar="PATH", help="Validation images: class folders or a CSV."
+)
+@click.option("--io", default="uint8", show_default=True, help="Input of the int8 model: uint8, int8 or float32.")
+@click.option("--recipe", default="default", show_default=True, help="Work for int8 accuracy: fast, default or best.")
+@click.option("--threads", type=int, help="Threads of an inference; the device's own default otherwise.")
+@click.option("--percentile", type=float, default=90, show_default=True, help="Latency percentile the budget is for.")
+@click.option("--formats", default="tflite,openvino,onnx", show_default=True, help="Formats to write.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), default=Path("out"), show_default=True, help="Folder to write."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
+@click.option("--target", metavar="URL", help=_TARGET)
+@click.option("--dry-run", is_flag=True, help="Only tell what would be chosen, from estimates.")
+@_as_json
+def build(
+    device: str,
+    max_latency: str | None,
+    max_size: str | None,
+    max_memory: str | None,
+    max_macs: str | None,
+    max_parameters: str | None,
+    max_drop: float | None,
+    formats: str,
+    dry_run: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Find, quantize, convert and validate the largest network within a budget.
+
+    The int8 model takes raw RGB pixels and returns probabilities (--io uint8), takes pixels - 128 and returns
+    integer logits (int8), or takes normalised floats and returns probabilities (float32).
+
+    \b
+    Examples:
+      edgeffnet build --device rpi4 --max-latency 50ms
+      edgeffnet build --device rpi4 --max-latency 50ms --dry-run
+      edgeffnet build --device local --max-latency 8ms --max-drop 1 --calib photos/ --val val.csv
+      edgeffnet build --variant lite0 --io int8 --output lite0-int8
+      edgeffnet build --variant b0 --weights b0.safetensors --preprocessing b0.json
+      edgeffnet build --phi -1.5 --weights random --output latency-only
+    """
+    from edgeffnet.budget import count, milliseconds, size_bytes
+    from edgeffnet.build import build as run
+    from edgeffnet.wanted import NetworkOptions
+
+    budget = Budget(
+        latency=None if max_latency is None else milliseconds(max_latency, "--max-latency"),
+        size=None if max_size is None else size_bytes(max_size, "--max-size"),
+        memory=None if max_memory is None else size_bytes(max_memory, "--max-memory"),
+        macs=None if max_macs is None else count(max_macs, "--max-macs"),
+        parameters=None if max_parameters is None else count(max_parameters, "--max-parameters"),
+        drop=max_drop,
+    )
+    named = {name: options.pop(name) for name in NetworkOptions.__dataclass_fields__}
+    if dry_run:
+        _plan(device, budget, NetworkOptions(**named), options["threads"], options["percentile"], as_json)
+        return
+    chosen_formats = [name.strip() for name in formats.split(",") if name.strip()]
+    report = run(device, budget, networks=NetworkOptions(**named), formats=chosen_formats, **options)
+    if as_json:
+        click.echo(report.to_json(), nl=False)
+        return
+    from edgeffnet.report.terminal import show
+
+    show(report)
+
+
+def _plan(
+    device: str, budget: Budget, networks: NetworkOptions, threads: int | None, percentile: float, as_json: bool
+) -> None:
+    from edgeffnet import devices
+    from edgeffnet.planning import plan
+
+    found = plan(device, budget, networks, threads, percentile)
+    if as_json:
+        click.echo(json.dumps([candidate.to_dict() for candidate in found], indent=2, ensure_ascii=False))
+        return
+    from edgeffnet.report.terminal import show_plan
+
+    show_plan(found, device, budget, percentile, threads or devices.load(device).default_threads)
+
+
+@main.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Classes to name for each image.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+@_as_json
+def predict(model: Path, images: tuple[Path, ...], top: int, threads: int, as_json: bool) -> None:
+    """Classify IMAGES with a MODEL of a bundle, by the contract the bundle ships.
+
+    \b
+    Examples:
+      edgeffnet predict out/model_int8.tflite cat.jpg dog.jpg
+      edgeffnet predict out/openvino/model_int8.xml cat.jpg --top 1 --json
+    """
+    from edgeffnet.prediction import predict as run
+
+    made = run(model, images, top=top, threads=threads)
+    if as_json:
+        click.echo(json.dumps([prediction.to_dict() for prediction in made], indent=2, ensure_ascii=False))
+        return
+    for prediction in made:
+        click.echo(f"{prediction.image}")
+        for name, probability in prediction.classes:
+            click.echo(f"  {probability:6.1%}  {name}")
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--val",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Validation images: class folders or a CSV with columns `file,label`.",
+)
+@click.option("--target", "targets", multiple=True, default=("local",), show_default=True, help=_TARGET)
+@click.option("--threads", type=click.IntRange(1), help="Threads of an inference; one for each fast core otherwise.")
+@click.option("--percentile", type=click.FloatRange(50, 99), default=90, show_default=True)
+@click.option("--mlperf", is_flag=True, help="MLPerf's single stream: at least 1,024 inferences and 60 s, p90.")
+@click.option("--strict", is_flag=True, help="Fail when the clock moved, the board throttled, or others computed.")
+@click.option("--sustained", metavar="TIME", help="Also run for TIME, such as 10m, without a pause.")
+@click.option("--plot", type=click.Path(path_type=Path), metavar="SVG", help="Where to draw the --sustained run.")
+@click.option("--require-delegated", is_flag=True, help="Fail when an operator ran outside the accelerated path.")
+@_as_json
+def validate(path: Path, val: Path | None, targets: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Measure latency, and with --val accuracy, of a bundle (or one model in it) here or on a target.
+
+    With --target given more than once, the targets share the images.
+
+    \b
+    Examples:
+      edgeffnet validate out --val val.csv
+      edgeffnet validate out/model_int8.tflite --threads 1 --json
+      edgeffnet validate out --target ssh://pi@raspberrypi.local --val val.csv
+      edgeffnet validate out/model_int8.tflite --target qemu://cortex-a72 --val val.csv
+    """
+    from edgeffnet.bundle.validate import validate as run
+
+    found = run(path, val, targets=targets, **options)
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+        return
+    from edgeffnet.report.terminal import show_validation
+
+    show_validation(found)
+
+
+@main.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@_as_json
+def verify(bundle: Path, as_json: bool) -> None:
+    """Check that a BUNDLE holds exactly the files its manifest lists, byte for byte.
+
+    \b
+    Example:
+      edgeffnet verify out
+    """
+    from edgeffnet.bundle.manifest import differences
+    from edgeffnet.errors import ArtifactError
+
+    found = differences(bundle)
+    if as_json:
+        click.echo(json.dumps({"passed": not found, "differences": found}, indent=2))
+    elif not found:
+        click.echo(f"PASS  {bundle}: every file is as it was built")
+    if found:
+        raise ArtifactError(f"{bundle}: {'; '.join(found)}")
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("--explain", is_flag=True, help="Show how the latency estimate is made and how far it errs.")
+@click.option("--precision", default="int8", show_default=True, type=click.Choice(["int8", "fp32"]))
+@_as_json
+def devices(name: str | None, explain: bool, precision: str, as_json: bool) -> None:
+    """List the device profiles, or show one.
+
+    \b
+    Examples:
+      edgeffnet devices
+      edgeffnet devices rpi4 --explain
+      edgeffnet devices rpi4 --json
+    """
+    from edgeffnet.report import device_tables
+
+    if explain:
+        if name is None:
+            raise UsageError("--explain needs a device's name: `edgeffnet devices` lists them")
+        device_tables.show_explanation(name, precision, as_json)
+        return
+    if as_json:
+        found = device_tables.listing() if name is None else device_tables.details(name)
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    elif name is None:
+        device_tables.show_listing(device_tables.listing())
+    else:
+        device_tables.show_details(device_tables.details(name))
+
+
+@main.command()
+@click.option("--variant", "variants", multiple=True, help="A variant such as lite0 or b3; repeat for more.")
+@click.option("--phi", "phis", multiple=True, type=float, help="A compound coefficient, such as 0.35; repeat for more.")
+@rule_options
+@click.option("--device", help="Add the estimated int8 latency on this device.")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV to standard output.")
+@_as_json
+def scale(variants: tuple[str, ...], phis: tuple[float, ...], device: str | None, **options: Any) -> None:
+    """Show what networks are and cost; all official variants when none is named.
+
+    Published figures stand in brackets beside ours, which count every convolution and dense layer.
+
+    \b
+    Examples:
+      edgeffnet scale --variant lite0
+      edgeffnet scale --phi 0.35 --phi -1.5 --device rpi4
+      edgeffnet scale --family efficientnet --phi -1 --rule tinynet --json
+    """
+    from edgeffnet.report import scale_tables
+    from edgeffnet.wanted import NetworkOptions
+
+    as_csv, as_json = options.pop("as_csv"), options.pop("as_json")
+    rows = scale_tables.rows(variants, phis, NetworkOptions(**options), device)
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+    elif as_csv:
+        click.echo(scale_tables.to_csv(rows), nl=False)
+    else:
+        scale_tables.show(rows)
+
+
+main.add_command(target_commands)

@@ -1,0 +1,100 @@
+"""This machine as a device: read from the processor, with no published row.
+
+Its latency is measured, never estimated; the peaks below only matter once rows are added.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from edgeffnet.devices.profile import LOCAL, Device
+
+_VECTOR_FLAGS = frozenset(("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8", "fma", "sse4_2")) | frozenset(
+    ("asimd", "asimddp", "asimdhp", "fphp", "i8mm", "sve", "neon", "vfpv4")
+)
+
+
+@lru_cache(maxsize=1)
+def local_device() -> Device:
+    """The machine this runs on; what cannot be read is "unknown" or a modest default."""
+    info = _cpu_info(Path("/proc/cpuinfo"))
+    flags = set((info.get("flags") or info.get("Features") or "").split())
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    clock = _clock_ghz(info)
+    x86 = platform.machine().lower() in ("x86_64", "amd64", "i686")
+    int8 = _int8(flags, x86)
+    lanes = 16 if "avx2" in flags else 4
+    dot = int8 in ("dot", "vnni")
+    return Device(
+        name=LOCAL,
+        description="this machine",
+        soc=info.get("Hardware") or platform.machine() or "unknown",
+        core=info.get("model name") or info.get("CPU part") or platform.processor() or "unknown",
+        cores=cores,
+        clock_ghz=clock,
+        isa=tuple(sorted(_VECTOR_FLAGS & flags)),
+        int8=int8,
+        memory_mib=_memory_mib(Path("/proc/meminfo")),
+        cache_kib=_cache_kib(Path("/sys/devices/system/cpu/cpu0/cache")),
+        bandwidth_gb_s=15.0 if x86 else 4.0,
+        peak_fp32_gmacs=lanes * clock,
+        peak_int8_gmacs=lanes * clock * (4 if dot else 2),
+        default_threads=cores,
+        hardware_source="detected; peaks derived from vector width and clock, bandwidth assumed",
+    )
+
+
+def _int8(flags: set[str], x86: bool) -> str:
+    if flags & {"avx_vnni", "avx512_vnni", "amx_int8"}:
+        return "vnni"
+    if x86:
+        return "saturating-avx2"
+    return "dot" if flags & {"asimddp", "i8mm"} else "smlal"
+
+
+def _cpu_info(path: Path) -> dict[str, str]:
+    """The first value of each field: cores are taken to be alike."""
+    fields: dict[str, str] = {}
+    for line in _lines(path):
+        name, _, value = line.partition(":")
+        fields.setdefault(name.strip(), value.strip())
+    return fields
+
+
+def _clock_ghz(info: dict[str, str]) -> float:
+    for line in _lines(Path("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq")):
+        if line.strip().isdigit():
+            return int(line) / 1e6
+    try:
+        return float(info["cpu MHz"]) / 1e3 or 1.0
+    except (KeyError, ValueError):
+        return 1.0
+
+
+def _memory_mib(path: Path) -> int:
+    for line in _lines(path):
+        match = re.match(r"MemTotal:\s+(\d+) kB", line)
+        if match:
+            return max(1, int(match[1]) // 1024)
+    return 1024
+
+
+def _cache_kib(path: Path) -> int:
+    """A quarter of the third level, which others use too, or the second level where that is more."""
+    sizes = {2: 512, 3: 0}
+    for index in sorted(path.glob("index*")):
+        level, size = "".join(_lines(index / "level")).strip(), "".join(_lines(index / "size")).strip()
+        if level in ("2", "3") and size.endswith("K") and size[:-1].isdigit():
+            sizes[int(level)] = int(size[:-1])
+    return max(sizes[2], sizes[3] // 4, 1)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,180 @@
+"""Images and what is done to them before a network sees them: the only place images are read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from edgeffnet.errors import DataError
+from edgeffnet.hashing import sha256_of
+
+Pixels = NDArray[np.uint8]
+Interpolation = Literal["bicubic", "bilinear", "nearest", "lanczos"]
+
+# An image smaller than this on a side holds nothing to classify.
+MINIMUM_SIDE = 8
+_RESAMPLING = {
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+    "nearest": Image.Resampling.NEAREST,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Image file -> network input, the one definition for calibration, validation and metadata.
+
+    Decode to 8-bit RGB, upright; take the centred square of `crop` times the short side; resize it
+    to `resolution` with `interpolation` (antialiased); then (x - mean) / std per channel, x in 0..255.
+    """
+
+    resolution: int
+    crop: float
+    interpolation: Interpolation
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    channels: Literal["RGB", "BGR"] = "RGB"
+
+    @classmethod
+    def lite(cls, resolution: int) -> Preprocessing:
+        """That of the official EfficientNet-Lite: crop of res/(res+32), (x-127)/128."""
+        return cls(resolution, resolution / (resolution + 32), "bicubic", (127.0,) * 3, (128.0,) * 3)
+
+    def pixels(self, image: Image.Image) -> Pixels:
+        """uint8 (resolution, resolution, 3): `image` cropped and resized, not yet normalised."""
+        side = min(image.size) * self.crop
+        left, top = (image.width - side) / 2, (image.height - side) / 2
+        box = (left, top, left + side, top + side)
+        resized = image.resize((self.resolution,) * 2, _RESAMPLING[self.interpolation], box=box)
+        array = np.asarray(resized, np.uint8)
+        return np.ascontiguousarray(array[..., ::-1]) if self.channels == "BGR" else array
+
+    def normalise(self, pixels: Pixels) -> NDArray[np.float32]:
+        """float32 of the same shape (..., 3): the network's input."""
+        mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
+        return (pixels.astype(np.float32) - mean) / std
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], source: str) -> Preprocessing:
+        """The inverse of `to_dict`; DataError names a missing or impossible field of `source`."""
+        try:
+            made = cls(
+                resolution=int(values["resolution"]),
+                crop=float(values["crop"]),
+                interpolation=values["interpolation"],
+                mean=_triple(values["mean"]),
+                std=_triple(values["std"]),
+                channels=values.get("channels", "RGB"),
+            )
+        except KeyError as error:
+            raise DataError(f"{source}: preprocessing lacks {error.args[0]}") from None
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{source}: preprocessing is malformed ({error})") from None
+        checks = {
+            "resolution": made.resolution > 0,
+            "crop": 0 < made.crop <= 1,
+            "interpolation": made.interpolation in _RESAMPLING,
+            "std": all(value > 0 for value in made.std),
+            "channels": made.channels in ("RGB", "BGR"),
+        }
+        for field, good in checks.items():
+            if not good:
+                raise DataError(f"{source}: preprocessing has an impossible {field}: {values[field]!r}")
+        return made
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """An image file and its class index, or None where nobody labelled it."""
+
+    path: Path
+    label: int | None = None
+
+
+def read(path: Path) -> Image.Image:
+    """The image as upright 8-bit RGB.
+
+    Grey, palette, CMYK and 16-bit images are converted, of an animation the first frame is taken,
+    transparency is laid on white. DataError for a file that is missing, damaged, truncated, no image,
+    or under 8 pixels on a side.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as opened:
+                opened.seek(0)
+                image = _rgb(ImageOps.exif_transpose(opened))
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such image") from None
+    except UnidentifiedImageError:
+        reason = "empty file" if path.is_file() and path.stat().st_size == 0 else "not an image, or damaged"
+        raise DataError(f"{path}: {reason}") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise DataError(f"{path}: image has too many pixels (over {Image.MAX_IMAGE_PIXELS:,})") from None
+    except (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError) as error:
+        raise DataError(f"{path}: damaged or truncated image ({error})") from None
+    if min(image.size) < MINIMUM_SIDE:
+        raise DataError(f"{path}: {image.width}x{image.height} pixels is too small (at least {MINIMUM_SIDE})")
+    return image
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I;16", "I;16L", "I;16B", "I;16N", "I"):
+        wide = np.asarray(image).astype(np.int64)
+        return Image.fromarray((np.clip(wide, 0, 65535) // 257).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise ValueError("floating-point pixels have no defined range")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def load(images: Sequence[LabelledImage], preprocessing: Preprocessing, chunk: int = 64) -> Iterator[Pixels]:
+    """Chunks uint8 (<= chunk, resolution, resolution, 3) of `images` in order, decoded on all cores."""
+
+    def one(image: LabelledImage) -> Pixels:
+        return preprocessing.pixels(read(image.path))
+
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(images), chunk):
+            yield np.stack(list(pool.map(one, images[start : start + chunk])))
+
+
+def digest(images: Sequence[LabelledImage]) -> str:
+    """SHA-256 over the files' contents and labels, independent of their order and names."""
+    hashes = sorted(f"{sha256_of(image.path)} {image.label}" for image in images)
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def _triple(values: Any) -> tuple[float, float, float]:
+    first, second, third = (float(value) for value in values)
+    return first, second, third
+
+
+def read_preprocessing(path: Path) -> Preprocessing:
+    """The `preprocessing.json` a bundle holds; DataError says what is wrong with it."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; a model's preprocessing.json lies beside it") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not readable as JSON ({error})") from None
+    if not isinstance(values, dict):
+        raise DataError(f"{path}: not a JSON object")
+    return Preprocessing.from_dict(values, str(path))

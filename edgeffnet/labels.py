@@ -1,0 +1,24 @@
+"""Class names of ImageNet-1k, in the order of the models' outputs (sorted WordNet ids)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+from importlib.resources import files
+
+
+@cache
+def imagenet_synsets() -> tuple[tuple[str, str], ...]:
+    """1,000 pairs (WordNet id, all names of the class separated by ", ")."""
+    text = files("edgeffnet").joinpath("data/imagenet_synsets.txt").read_text(encoding="utf-8")
+    return tuple((line[:9], line[10:]) for line in text.splitlines())
+
+
+def imagenet() -> tuple[str, ...]:
+    """1,000 distinct class names: each class's first name, with its id where two classes share it."""
+    first = [names.split(", ")[0] for _, names in imagenet_synsets()]
+    shared = {name for name, count in Counter(first).items() if count > 1}
+    return tuple(
+        f"{name} ({wnid})" if name in shared else name
+        for name, (wnid, _) in zip(first, imagenet_synsets(), strict=True)
+    )

@@ -1,0 +1,235 @@
+"""Weights and calibration images -> artefacts, each checked against the Keras model it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from calib.calibrate import Calibrated
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.calibration import Range
+from converters.artifact import Artifact, Format, Precision
+from converters.check import Difference, Scores, check, log_probabilities
+from converters.errors import ConversionError
+from edgeffnet import network
+from edgeffnet.calibration_images import CalibrationImages
+from edgeffnet.errors import ArtifactError, DataError
+from edgeffnet.images import Pixels, Preprocessing
+from edgeffnet.targets import agent
+from edgeffnet.tensorflow_import import import_tensorflow
+from edgeffnet.weights.source import Weights
+
+Interface = Literal["uint8", "int8", "float32"]
+FORMATS: tuple[Format, ...] = ("tflite", "openvino", "onnx")
+
+T = TypeVar("T")
+
+_CHECK_IMAGES = 16
+
+
+@dataclass(frozen=True)
+class Checked:
+    """An artefact that passed, and by how much it differs from the Keras model on real images."""
+
+    artifact: Artifact
+    difference: Difference
+
+
+class Producer:
+    """Makes one network's artefacts in `folder`; each intermediate is made once, when first needed."""
+
+    def __init__(
+        self,
+        weights: Weights,
+        images: CalibrationImages,
+        folder: Path,
+        *,
+        interface: Interface = "uint8",
+        recipe: str = "default",
+        saturating: bool = False,
+    ) -> None:
+        self.weights = weights
+        self.images = images
+        self.folder = folder
+        self.interface = interface
+        self.recipe = recipe
+        self.saturating = saturating
+
+    @property
+    def normalises_inside(self) -> bool:
+        """True where channels differ in mean or std: no one 8-bit input scale is their normalisation."""
+        preprocessing = self.weights.preprocessing
+        return len(set(preprocessing.mean)) > 1 or len(set(preprocessing.std)) > 1
+
+    @property
+    def contract(self) -> Preprocessing:
+        """What is done to images before the artefacts: all of it, or all but the normalisation."""
+        if not self.normalises_inside:
+            return self.weights.preprocessing
+        return replace(self.weights.preprocessing, mean=(0.0,) * 3, std=(1.0,) * 3)
+
+    @cached_property
+    def pixels(self) -> Pixels:
+        """The calibration images, uint8 (n, resolution, resolution, 3)."""
+        return self.images.pixels(self.contract)
+
+    @cached_property
+    def model(self) -> Any:
+        """The Keras model, batch-norm folded, weights loaded, ending in probabilities."""
+        import_tensorflow()
+        architecture = self.weights.architecture
+        inside = self.weights.preprocessing if self.normalises_inside else None
+        made = network.build(architecture, folded=True, output="probabilities", normalise=inside)
+        tensors = network.fold(architecture, self.weights.tensors)
+        network.assign(made, tensors | (network.normalisation(inside) if inside else {}))
+        return made
+
+    @cached_property
+    def frozen(self) -> Any:
+        from converters.frozen import freeze
+
+        return freeze(self.model)
+
+    @cached_property
+    def float_tflite(self) -> bytes:
+        from converters.tflite import float_tflite
+
+        return float_tflite(self.frozen)
+
+    @cached_property
+    def float_path(self) -> Path:
+        """`model_fp32.tflite`, which OpenVINO reads too."""
+        return self._write("model_fp32.tflite", self.float_tflite)
+
+    @cached_property
+    def calibrated(self) -> Calibrated:
+        """The float model rewritten to survive 8 bits, and the ranges of its activations."""
+        from calib.calibrate import calibrate
+        from calib.errors import CalibrationError
+
+        normalise = self.contract.normalise
+        try:
+            return calibrate(
+                self.float_tflite,
+                lambda: (normalise(self.pixels[index : index + 1]) for index in range(len(self.pixels))),
+                self.recipe,
+                source=self.images.source,
+                input_range=self._input_range,
+                seed=self.images.seed,
+            )
+        except CalibrationError as error:
+            raise DataError(f"calibration on {self.images.source}: {error}") from error
+
+    @cached_property
+    def reference(self) -> Scores:
+        """Log-probabilities of the Keras model on the images every artefact is checked with."""
+        return log_probabilities(self._predict_keras(self._check_pixels), "probabilities")
+
+    @cached_property
+    def int8_tflite(self) -> Checked:
+        """`model_int8.tflite`: the artefact whose latency decides the search."""
+        from converters.int8 import quantize
+
+        made = self.calibrated
+        data = quantize(made.model, made.calibration, self.interface, self._input_range)
+        path = self._write("model_int8.tflite", data)
+        output: Literal["logits", "probabilities"] = "logits" if self.interface == "int8" else "probabilities"
+        return self._checked(Artifact.at(path, "tflite", "int8", self.interface, output))
+
+    def produce(self, formats: tuple[Format, ...], note: Callable[[str], Any]) -> tuple[Checked, ...]:
+        """Every artefact of `formats`; `note` hears the name of each before it is made.
+
+        Raises ArtifactError when a conversion fails or an artefact fails its check.
+        """
+        makers: list[tuple[Format, str, Callable[[], list[Checked]]]] = [
+            ("tflite", "TFLite fp32 and int8", self._tflite),
+            ("openvino", "OpenVINO fp32 and int8", self._openvino),
+            ("onnx", "ONNX fp32", self._onnx),
+        ]
+        made: list[Checked] = []
+        for form, name, make in makers:
+            if form in formats:
+                with note(name):
+                    made += _guarded(make)
+        return tuple(made)
+
+    def probe(self) -> Checked:
+        """`int8_tflite`, with conversion errors as ArtifactError."""
+        return _guarded(lambda: self.int8_tflite)
+
+    def _tflite(self) -> list[Checked]:
+        return [
+            self._checked(Artifact.at(self.float_path, "tflite", "fp32", "float32", "probabilities")),
+            self.int8_tflite,
+        ]
+
+    def _openvino(self) -> list[Checked]:
+        from converters import openvino_ir
+
+        preprocessing = self.contract
+        made = [self._save_openvino(openvino_ir.read(self.float_path), "fp32", "float32")]
+        quantized = openvino_ir.quantize(
+            openvino_ir.read(self.float_path), self.pixels, preprocessing.normalise, saturating=self.saturating
+        )
+        if self.interface == "float32":
+            return [*made, self._save_openvino(quantized, "int8", "float32")]
+        pixel_input = openvino_ir.with_pixel_input(quantized, preprocessing.mean, preprocessing.std)
+        return [*made, self._save_openvino(pixel_input, "int8", "uint8")]
+
+    def _onnx(self) -> list[Checked]:
+        from converters.onnx_file import float_onnx
+
+        path = self._write("model_fp32.onnx", float_onnx(self.frozen))
+        return [self._checked(Artifact.at(path, "onnx", "fp32", "float32", "probabilities"))]
+
+    def _save_openvino(self, model: Any, precision: Precision, takes: Literal["uint8", "float32"]) -> Checked:
+        from converters import openvino_ir
+
+        path = self.folder / "openvino" / f"model_{precision}.xml"
+        path.parent.mkdir(exist_ok=True)
+        openvino_ir.save(model, path)
+        return self._checked(Artifact.at(path, "openvino", precision, takes, "probabilities", path.with_suffix(".bin")))
+
+    @property
+    def _input_range(self) -> Range:
+        """What pixels 0 and 255 become at the artefacts' input."""
+        preprocessing = self.contract
+        black, white = preprocessing.normalise(np.array([0, 255], np.uint8).reshape(2, 1))[:, 0]
+        return Range(float(black), float(white))
+
+    @property
+    def _check_pixels(self) -> Pixels:
+        return self.pixels[:_CHECK_IMAGES]
+
+    def _predict_keras(self, pixels: Pixels) -> NDArray[np.float32]:
+        normalise = self.contract.normalise
+        rows = [np.asarray(self.model(normalise(pixels[i : i + 1]), training=False)) for i in range(len(pixels))]
+        return np.concatenate(rows)
+
+    def _checked(self, artifact: Artifact) -> Checked:
+        preprocessing = self.contract
+        loaded = agent.FORMATS[artifact.format](str(artifact.path), 1)
+        rows = [
+            agent.scores(loaded, pixels, [*preprocessing.mean], [*preprocessing.std]) for pixels in self._check_pixels
+        ]
+        scores = log_probabilities(np.stack(rows), artifact.output)
+        return Checked(artifact, check(artifact.name, artifact.precision, self.reference, scores))
+
+    def _write(self, name: str, data: bytes) -> Path:
+        path = self.folder / name
+        path.write_bytes(data)
+        return path
+
+
+def _guarded(make: Callable[[], T]) -> T:
+    try:
+        return make()
+    except ConversionError as error:
+        raise ArtifactError(str(error)) from error

@@ -1,0 +1,103 @@
+"""What a build found, as data: the one source of the tables, the JSON and the manifest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from converters.artifact import Artifact
+from converters.check import Difference
+from edgeffnet.budget import Budget
+from edgeffnet.selection import Candidate, bound_by
+from edgeffnet.validation import Accuracy, Comparison, Latency
+
+SCHEMA_VERSION = "1"
+
+
+@dataclass(frozen=True)
+class ArtifactReport:
+    """An artefact with all that is known of it; what is missing carries its reason in the notes."""
+
+    artifact: Artifact
+    sha256: str
+    check: Difference
+    latency: Latency | None
+    accuracy: Accuracy | None
+    comparison: Comparison | None = None
+    not_run: str | None = None
+
+    def to_dict(self, root: Path) -> dict[str, Any]:
+        return {
+            **self.artifact.to_dict(root),
+            "sha256": self.sha256,
+            "check": {"against": "the Keras model, on calibration images", **vars(self.check)},
+            "latency": self.latency.to_dict() if self.latency else None,
+            "accuracy": self.accuracy.to_dict() if self.accuracy else None,
+            "comparison": self.comparison.to_dict() if self.comparison else None,
+            "not_run": self.not_run,
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of a build.
+
+    `latency_on` and `notes` say on what each figure was obtained and what could not be.
+    """
+
+    output: Path
+    device: str
+    budget: Budget
+    threads: int
+    percentile: float
+    interface: str
+    seed: int
+    chosen: Candidate
+    candidates: tuple[Candidate, ...]
+    artifacts: tuple[ArtifactReport, ...]
+    weights: dict[str, Any]
+    calibration: dict[str, Any]
+    validation: dict[str, Any]
+    target: str
+    machine: dict[str, Any]
+    notes: tuple[str, ...]
+    seconds: dict[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data as `report.json` holds it; paths are relative to the output folder."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "device": self.device,
+            "budget": self.budget.to_dict(),
+            "threads": self.threads,
+            "percentile": self.percentile,
+            "io": self.interface,
+            "seed": self.seed,
+            "chosen": self.chosen.to_dict(),
+            "bound_by": bound_by(self.candidates, self.chosen),
+            "candidates": [candidate.to_dict() for candidate in self.candidates],
+            "artifacts": [artifact.to_dict(self.output) for artifact in self.artifacts],
+            "weights": self.weights,
+            "calibration": self.calibration,
+            "validation": self.validation,
+            "target": self.target,
+            "machine": self.machine,
+            "notes": list(self.notes),
+            "seconds": {name: round(taken, 3) for name, taken in self.seconds.items()},
+        }
+
+    def to_json(self) -> str:
+        """`to_dict` as JSON text without NaN or infinity (they become null)."""
+        return json.dumps(_finite(self.to_dict()), indent=2, ensure_ascii=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and value - value != 0:
+        return None
+    return value

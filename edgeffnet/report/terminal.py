@@ -1,0 +1,218 @@
+"""Reports as tables on a terminal, and as plain text elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from edgeffnet.budget import Budget
+from edgeffnet.bundle.validate import Validation
+from edgeffnet.report.report import Report
+from edgeffnet.selection import Candidate, EstimatedLatency, bound_by, limit_text
+from edgeffnet.statistics import Interval
+from edgeffnet.validation import Accuracy, Latency
+
+_MARKS = {"chosen": "[green]chosen[/green]", "fits": "fits"}
+
+
+def show(report: Report) -> None:
+    """Prints what was chosen and why, what each artefact does, and what to know about the figures."""
+    console = _console()
+    console.print(_asked(report.device, report.budget, report.percentile, report.threads))
+    console.print(_candidates(report.candidates))
+    console.print(
+        f"\nMeasured on {_where(report.target)} ({report.machine['cpu']}, {_threads(_threads_here(report))}), "
+        f"agreement with fp32 on {report.validation['images']} images: {escape(report.validation['source'])}"
+    )
+    console.print(_artifacts(report))
+    for note in report.notes:
+        console.print(f"- {escape(note)}", highlight=False)
+    chosen = report.chosen.architecture
+    if len(report.candidates) > 1:
+        console.print(f"- bound by {escape(bound_by(report.candidates, report.chosen))}", highlight=False)
+    console.print(
+        f"\n{chosen.name} (phi {chosen.phi:g}, {chosen.rule}, {chosen.resolution} px) -> "
+        f"{report.output}/model_int8.tflite in {sum(report.seconds.values()):.0f} s",
+        highlight=False,
+    )
+
+
+def show_plan(candidates: Sequence[Candidate], device: str, budget: Budget, percentile: float, threads: int) -> None:
+    """Prints the verdicts of a dry run and what its latencies rest on."""
+    console = _console()
+    console.print(_asked(device, budget, percentile, threads))
+    console.print(_candidates(candidates))
+    figures = [candidate.latency for candidate in candidates if isinstance(candidate.latency, EstimatedLatency)]
+    for note in dict.fromkeys(note for figure in figures for note in figure.notes):
+        console.print(f"- {escape(note)}")
+    if figures:
+        console.print(f"- latency is estimated, not measured, from {figures[0].rows} published rows; nothing was built")
+
+
+def show_validation(found: Validation) -> None:
+    """Prints the tables of a validation, and what to know about its figures."""
+    console = _console()
+    if found.instructions:
+        console.print(_instructions(found))
+    else:
+        console.print(_timed(found))
+        console.print(_details(found))
+    for artifact, compared in found.comparisons.items():
+        console.print(f"- {artifact.name}: {compared.said()}")
+    for artifact, reason in found.not_run.items():
+        console.print(f"- {artifact.name}: not run there: {escape(reason)}")
+    for note in found.notes:
+        console.print(f"- {escape(note)}")
+
+
+def _instructions(found: Validation) -> Table:
+    """Counts, in millions, for one inference."""
+    table = _table(f"On {_where(found.target)}: millions of instructions, emulated, no time")
+    for name in ("model", "multiply-accumulate", "load", "store", "other", "all", "top-1", "agreement"):
+        table.add_column(name, justify="left" if name == "model" else "right")
+    for artifact, counted in found.instructions.items():
+        classes = (counted.multiply_accumulate, counted.load, counted.store, counted.other, counted.total)
+        accuracy = found.accuracies.get(artifact)
+        shares = (_share(accuracy.top1 if accuracy else None), _share(accuracy.agreement if accuracy else None))
+        table.add_row(artifact.name, *(f"{count / 1e6:.1f}" for count in classes), *shares)
+    return table
+
+
+def _timed(found: Validation) -> Table:
+    latency = next(iter(found.latencies.values()))
+    cores = ", ".join(map(str, latency.affinity))
+    table = _table(f"On {_where(found.target)}: {found.machine['cpu']}, {_threads(latency.threads)} on cores {cores}")
+    _artifact_columns(table)
+    for artifact, latency in found.latencies.items():
+        table.add_row(*_artifact_row(artifact.name, artifact.bytes, latency, found.accuracies.get(artifact)))
+    return table
+
+
+def _details(found: Validation) -> Table:
+    """How each latency came about."""
+    table = _table()
+    table.add_column("model")
+    for name in ("p99", "deviation", "max", "runs", "outliers", "load", "first", "memory", "per second"):
+        table.add_column(name, justify="right")
+    table.add_column("accelerated operators")
+    for artifact, latency in found.latencies.items():
+        place = latency.placement
+        told = "not told" if place["operators"] is None else f"{place['fast']} of {place['operators']}"
+        out = ", ".join(f"{count} {name}" for name, count in place["fell_out"].items())
+        table.add_row(
+            artifact.name,
+            f"{latency.p99_ms:.2f} ms",
+            f"{latency.deviation_ms:.2f} ms",
+            f"{latency.max_ms:.2f} ms",
+            f"{latency.runs}" if latency.tight else f"{latency.runs} (capped)",
+            str(latency.outliers),
+            f"{latency.load_ms:.0f} ms",
+            f"{latency.first_ms:.2f} ms",
+            f"{latency.memory_bytes / 1e6:.0f} MB",
+            f"{latency.throughput_per_second:.1f}",
+            f"{told} in {place['partitions']} partitions ({out} not)" if out else told,
+        )
+    return table
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=140)
+
+
+def _table(title: str = "") -> Table:
+    return Table(title=title or None, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="bold")
+
+
+def _asked(device: str, budget: Budget, percentile: float, threads: int) -> str:
+    limits = [limit_text(name, value) for name, value in budget.limits.items()]
+    if budget.drop is not None:
+        limits.append(f"{budget.drop:g} points")
+    within = f" within {', '.join(limits)} at p{percentile:g}" if limits else ""
+    return f"Candidates for {device}{within}, int8 TFLite, {_threads(threads)}"
+
+
+def _candidates(candidates: Sequence[Candidate]) -> Table:
+    table = _table()
+    for name in ("variant", "phi", "pixels", "MACs", "parameters", "latency", "verdict", "why"):
+        table.add_column(name, justify="right" if name in ("phi", "pixels", "MACs", "parameters") else "left")
+    for candidate in candidates:
+        net = candidate.architecture
+        table.add_row(
+            net.name,
+            f"{net.phi:g}",
+            str(net.resolution),
+            f"{candidate.cost.macs / 1e6:.0f}M",
+            f"{candidate.cost.parameters / 1e6:.1f}M",
+            _candidate_latency(candidate),
+            _MARKS.get(candidate.verdict, candidate.verdict),
+            escape(candidate.reason),
+        )
+    return table
+
+
+def _candidate_latency(candidate: Candidate) -> str:
+    found = candidate.latency
+    if isinstance(found, EstimatedLatency):
+        return f"{found.value_ms:.1f} ms estimated"
+    if isinstance(found, Latency):
+        return f"{found.value_ms:.2f} ms measured"
+    return "-"
+
+
+def _artifacts(report: Report) -> Table:
+    labelled = report.validation["labelled"]
+    table = _table()
+    _artifact_columns(table, labelled)
+    for found in report.artifacts:
+        row = _artifact_row(found.artifact.name, found.artifact.bytes, found.latency, found.accuracy)
+        table.add_row(*(row if labelled else (*row[:4], *row[7:])))
+    return table
+
+
+def _where(target: str) -> str:
+    return "this machine" if target == "local" else escape(target)
+
+
+def _threads_here(report: Report) -> int:
+    return next((found.latency.threads for found in report.artifacts if found.latency), report.threads)
+
+
+def _artifact_columns(table: Table, labelled: bool = True) -> None:
+    table.add_column("model")
+    for name in ("size", "p50", "p90"):
+        table.add_column(name, justify="right")
+    if labelled:
+        for name in ("top-1", "top-5", "drop (points, 95%)"):
+            table.add_column(name, justify="right")
+    for name in ("agreement", "logits SNR"):
+        table.add_column(name, justify="right")
+
+
+def _artifact_row(name: str, size: int, latency: Latency | None, accuracy: Accuracy | None) -> tuple[str, ...]:
+    return (
+        name,
+        f"{size / 1e6:.2f} MB",
+        f"{latency.p50_ms:.2f} ms" if latency else "-",
+        f"{latency.p90_ms:.2f} ms" if latency else "-",
+        _share(accuracy.top1 if accuracy else None),
+        _share(accuracy.top5 if accuracy else None),
+        _drop(accuracy.drop if accuracy else None),
+        _share(accuracy.agreement if accuracy else None),
+        f"{accuracy.snr_db:.1f} dB" if accuracy and accuracy.snr_db < 99 else "-" if accuracy is None else "same",
+    )
+
+
+def _share(found: Interval | None) -> str:
+    return f"{found.value:.2%}" if found else "-"
+
+
+def _drop(found: Interval | None) -> str:
+    return f"{found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f})" if found else "-"
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' if count != 1 else ''}"

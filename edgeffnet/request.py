@@ -1,0 +1,118 @@
+"""What a build is asked for, checked before any work begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from calib.recipes import RECIPES
+from converters.artifact import Format
+from edgeffnet import devices
+from edgeffnet.budget import Budget
+from edgeffnet.devices import Device
+from edgeffnet.errors import UsageError
+from edgeffnet.production import FORMATS, Interface
+from edgeffnet.targets import address
+from edgeffnet.wanted import NetworkOptions, Wanted, candidates
+
+INTERFACES = ("uint8", "int8", "float32")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A build's options with defaults filled in; `wanted` are to be considered in this order."""
+
+    device: Device
+    budget: Budget
+    wanted: tuple[Wanted, ...]
+    calib: Path | None
+    val: Path | None
+    interface: Interface
+    recipe: str
+    threads: int
+    percentile: float
+    formats: tuple[Format, ...]
+    output: Path
+    seed: int
+    target: str = "local"
+    threads_chosen: bool = False
+
+    @property
+    def measured(self) -> bool:
+        """True where latency is measured, on this machine or a target, instead of estimated."""
+        return self.device.name == "local" or self.remote
+
+    @property
+    def remote(self) -> bool:
+        """True where the artefacts run on another machine."""
+        return self.target != "local"
+
+    @property
+    def run_threads(self) -> int | None:
+        """Threads for runs: as chosen, else one for each fast core of a target; here as on the device."""
+        if self.remote:
+            return self.threads if self.threads_chosen else None
+        return min(self.threads, devices.load("local").cores)
+
+
+def request(
+    *,
+    device: str,
+    budget: Budget,
+    networks: NetworkOptions,
+    calib: Path | None,
+    val: Path | None,
+    io: str,
+    recipe: str,
+    threads: int | None,
+    percentile: float,
+    formats: Sequence[str],
+    output: Path,
+    seed: int,
+    target: str = "local",
+) -> Request:
+    """The request with every value checked; UsageError names the option and what it takes."""
+    profile = devices.load(device)
+    if io not in INTERFACES:
+        raise UsageError(f"--io {io!r} is none of {', '.join(INTERFACES)}")
+    if recipe not in RECIPES:
+        raise UsageError(f"--recipe {recipe!r} is none of {', '.join(RECIPES)}")
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats:
+        raise UsageError(f"--formats: {', '.join(unknown) or 'nothing'} given; choose from {', '.join(FORMATS)}")
+    if "tflite" not in formats:
+        raise UsageError("--formats must include tflite: its int8 model is what the budget is held against")
+    if not 50 <= percentile <= 99:
+        raise UsageError(f"--percentile {percentile:g} is not between 50 and 99")
+    if address.parse(target).kind == "qemu":
+        raise UsageError(f"--target {target}: emulation gives no latency: build first, then `edgeffnet validate`")
+    threads_chosen = threads is not None
+    threads = profile.default_threads if threads is None else threads
+    if not 1 <= threads <= profile.cores:
+        raise UsageError(f"--threads {threads} is not between 1 and the {profile.cores} cores of {profile.name}")
+    if seed < 0:
+        raise UsageError(f"--seed {seed} is negative")
+    if networks.variant is None and networks.phi is None and not budget.limits:
+        raise UsageError("nothing limits the search: give --max-latency or another budget, or name a --variant")
+    if budget.drop is not None and val is None:
+        raise UsageError("--max-drop needs labelled images to hold it against: give --val")
+    if networks.weights == "random" and val is not None:
+        raise UsageError("--weights random is for latency only: an untrained network has no accuracy; leave out --val")
+    return Request(
+        device=profile,
+        budget=budget,
+        wanted=candidates(networks, seed),
+        calib=calib,
+        val=val,
+        interface=cast(Interface, io),
+        recipe=recipe,
+        threads=threads,
+        percentile=percentile,
+        formats=tuple(form for form in FORMATS if form in formats),
+        output=output,
+        seed=seed,
+        target=target,
+        threads_chosen=threads_chosen,
+    )

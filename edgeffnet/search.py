@@ -1,0 +1,208 @@
+"""From the largest candidate down to the first that meets every budget and keeps its accuracy."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from converters.artifact import Artifact
+from converters.check import Scores, log_probabilities
+from edgeffnet import selection
+from edgeffnet.architecture import Architecture
+from edgeffnet.errors import AccuracyError, TargetError
+from edgeffnet.production import Checked, Producer
+from edgeffnet.report.progress import Steps
+from edgeffnet.request import Request
+from edgeffnet.selection import Candidate
+from edgeffnet.targets.local import LocalTarget
+from edgeffnet.targets.target import Target
+from edgeffnet.validation import Accuracy, Comparison, accuracy, compare, latencies, missing_runtimes, raw_scores
+from edgeffnet.validation_images import ImagesOfBuild, ValidationImages
+
+# An estimate's lower end beyond this many times the budget settles it without a measurement.
+_FAR_OFF = 1.5
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The network that was chosen, its artefacts, how they predict, and what became of the others."""
+
+    candidate: Candidate
+    candidates: tuple[Candidate, ...]
+    producer: Producer
+    checked: tuple[Checked, ...]
+    images: ValidationImages
+    accuracies: dict[Artifact, Accuracy]
+    comparisons: dict[Artifact, Comparison]
+    not_run: dict[Artifact, str]
+
+
+class Search:
+    """Judges candidates in the request's order and remembers each verdict."""
+
+    def __init__(self, request: Request, images: ImagesOfBuild, target: Target, work: Path, steps: Steps) -> None:
+        self.request = request
+        self.images = images
+        self.target = target
+        self.work = work
+        self.steps = steps
+        self.candidates: dict[str, Candidate] = {}
+
+    def largest_that_fits(self) -> Winner:
+        """The first candidate that meets every budget, its artefacts in a folder inside `work`.
+
+        Raises BudgetError when none is small or fast enough, AccuracyError when none that is keeps
+        its accuracy.
+        """
+        missed: list[tuple[str, Accuracy]] = []
+        for wanted in self.request.wanted:
+            name = wanted.architecture.name
+            self.candidates[name] = self._on_paper(wanted.architecture)
+            if self.candidates[name].verdict != "fits":
+                continue
+            folder = Path(tempfile.mkdtemp(dir=self.work))
+            producer = Producer(
+                wanted.load(),
+                self.images.calibration,
+                folder,
+                interface=self.request.interface,
+                recipe=self.request.recipe,
+                saturating=self.request.device.int8_saturates,
+            )
+            self.candidates[name] = self._tried(self.candidates[name], producer)
+            if self.candidates[name].verdict == "fits":
+                made = self._made(name, producer)
+                worst = _worst(made.accuracies)
+                allowed = self.request.budget.drop
+                if allowed is None or worst is None or _points(worst) <= allowed:
+                    return self._won(name, made)
+                missed.append((name, worst))
+                reason = f"int8 loses {_points(worst):.2f} points of top-1, {allowed:g} allowed"
+                self.candidates[name] = replace(made.candidate, verdict="too inaccurate", reason=reason)
+            shutil.rmtree(folder)
+        if missed:
+            name, best = min(missed, key=lambda item: _points(item[1]))
+            raise AccuracyError(
+                f"no candidate loses at most {self.request.budget.drop:g} points of top-1 to int8: "
+                f"the best, {name}, loses {_points(best):.2f} on {best.source}"
+            )
+        raise selection.nothing_fits(tuple(self.candidates.values()), self.request.budget)
+
+    def _on_paper(self, net: Architecture) -> Candidate:
+        """The verdict before anything is made: from the architecture, and on a board from the estimate.
+
+        Where latency will be measured, an estimate only rules out what it puts far off.
+        """
+        request, limit = self.request, self.request.budget.latency_ms
+        without_latency = selection.judge(net, replace(request.budget, latency=None), None)
+        if request.device.name == "local" or (request.measured and limit is None):
+            return without_latency
+        figure = selection.estimated(request.device, net, request.threads, request.percentile)
+        if request.measured and limit is not None and (isinstance(figure, str) or figure.low_ms <= _FAR_OFF * limit):
+            return without_latency
+        return selection.judge(net, request.budget, figure)
+
+    def _tried(self, first: Candidate, producer: Producer) -> Candidate:
+        """The verdict with the int8 file's real size, and its latency where it is measured."""
+        request, net = self.request, first.architecture
+        measuring = request.measured and request.budget.latency_ms is not None
+        if not measuring and request.budget.size_bytes is None:
+            return first
+        artifact = self._probe(producer)
+        if not measuring:
+            return selection.judge(net, request.budget, first.latency, artifact.bytes)
+        with self.steps(f"Timing {net.name} on {self.target.name}"):
+            measured, _ = latencies(
+                [artifact],
+                self.target,
+                producer.contract,
+                producer.pixels[:1],
+                threads=request.run_threads,
+                percentile=request.percentile,
+                progress=self.steps.advance,
+            )
+        return selection.judge(net, request.budget, measured[artifact], artifact.bytes)
+
+    def _probe(self, producer: Producer) -> Artifact:
+        self._prepare(producer)
+        with self.steps(f"Converting {producer.weights.architecture.name} to int8"):
+            return producer.probe().artifact
+
+    def _prepare(self, producer: Producer) -> None:
+        """Reads the calibration images before the slow import: a damaged one is told at once."""
+        with self.steps("Reading calibration images"):
+            _ = producer.pixels
+        with self.steps("Loading TensorFlow"):
+            _ = producer.model
+
+    def _made(self, name: str, producer: Producer) -> Winner:
+        with self.steps("Reading validation images"):
+            images = self.images.validation_for(producer.contract)
+        self._prepare(producer)
+        checked = producer.produce(self.request.formats, self.steps)
+        artifacts = [made.artifact for made in checked]
+        not_run = missing_runtimes(artifacts, self.target) if self.request.remote else {}
+        runnable = [artifact for artifact in artifacts if artifact not in not_run]
+        if not any(artifact.format == "tflite" for artifact in runnable):
+            raise TargetError(f"{self.target.name}: no .tflite can run there: {next(iter(not_run.values()))}")
+        if not producer.weights.trained:
+            return Winner(self.candidates[name], (), producer, checked, images, {}, {}, not_run)
+        with self.steps("Running the artefacts over the validation images"):
+            raw = self._scores(runnable, self.target, producer, images, self.request.run_threads)
+        comparisons: dict[Artifact, Comparison] = {}
+        if self.request.remote:
+            with self.steps("Running them here too, to compare"), closing(LocalTarget()) as here:
+                own = self._scores(runnable, here, producer, images, None)
+                comparisons = {artifact: compare(own[artifact], raw[artifact]) for artifact in runnable}
+        scores = {artifact: log_probabilities(raw[artifact], artifact.output) for artifact in runnable}
+        reference = scores[next(artifact for artifact in runnable if artifact.precision == "fp32")]
+        size = producer.int8_tflite.artifact.bytes
+        return Winner(
+            candidate=replace(self.candidates[name], size_bytes=size),
+            candidates=(),
+            producer=producer,
+            checked=checked,
+            images=images,
+            accuracies={artifact: accuracy(reference, scores[artifact], images) for artifact in runnable},
+            comparisons=comparisons,
+            not_run=not_run,
+        )
+
+    def _scores(
+        self,
+        artifacts: Sequence[Artifact],
+        target: Target,
+        producer: Producer,
+        images: ValidationImages,
+        threads: int | None,
+    ) -> dict[Artifact, Scores]:
+        progress = self.steps.advance
+        return raw_scores(artifacts, [target], producer.contract, images.pixels, threads=threads, progress=progress)
+
+    def _won(self, name: str, made: Winner) -> Winner:
+        """Smaller candidates were not tried: estimates cost nothing, measurements are not made."""
+        chosen = self.candidates[name] = replace(made.candidate, verdict="chosen")
+        for other in self.request.wanted:
+            if other.architecture.name not in self.candidates:
+                self.candidates[other.architecture.name] = self._untried(other.architecture)
+        return replace(made, candidate=chosen, candidates=tuple(self.candidates.values()))
+
+    def _untried(self, net: Architecture) -> Candidate:
+        found = self._on_paper(net)
+        if not self.request.measured or found.verdict != "fits":
+            return found
+        return replace(found, verdict="no figure", reason="not measured: a larger one fits")
+
+
+def _worst(accuracies: dict[Artifact, Accuracy]) -> Accuracy | None:
+    """Of the int8 artefacts the one that loses most top-1; None without labels."""
+    int8 = [found for artifact, found in accuracies.items() if artifact.precision == "int8" and found.drop]
+    return max(int8, key=_points, default=None)
+
+
+def _points(found: Accuracy) -> float:
+    return found.drop.value if found.drop else 0.0

@@ -1,0 +1,202 @@
+"""Which phi? Candidates judged against a budget, largest first."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from edgeffnet import cost
+from edgeffnet.architecture import Architecture
+from edgeffnet.budget import Budget
+from edgeffnet.errors import BudgetError
+from edgeffnet.validation import Latency
+
+if TYPE_CHECKING:
+    from edgeffnet.devices import Device
+
+Verdict = Literal["fits", "may fit", "too slow", "over budget", "no figure", "too inaccurate", "chosen"]
+
+
+@dataclass(frozen=True)
+class EstimatedLatency:
+    """The `percentile` of single inferences, in milliseconds, estimated and not measured.
+
+    `coverage` of such intervals should hold the true figure; `basis` says what it rests on.
+    """
+
+    device: str
+    runtime: str
+    threads: int
+    percentile: float
+    value_ms: float
+    low_ms: float
+    high_ms: float
+    coverage: float
+    mean_ms: float
+    percentile_over_mean: float
+    percentile_source: str
+    rows: int
+    sources: tuple[str, ...]
+    notes: tuple[str, ...]
+    kind: str = "estimated"
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network considered: what it costs, what it takes, and what was decided about it."""
+
+    architecture: Architecture
+    cost: cost.Cost
+    latency: EstimatedLatency | Latency | None
+    verdict: Verdict
+    reason: str
+    size_bytes: int | None = None
+    violates: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        net = self.architecture
+        return {
+            "name": net.name,
+            "phi": net.phi,
+            "rule": net.rule,
+            "width": net.width,
+            "depth": net.depth,
+            "resolution": net.resolution,
+            "parameters": self.cost.parameters,
+            "macs": self.cost.macs,
+            "size_bytes": self.size_bytes,
+            "latency": self.latency.to_dict() if self.latency else None,
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "violates": list(self.violates),
+        }
+
+
+def estimated(device: Device, architecture: Architecture, threads: int, percentile: float) -> EstimatedLatency | str:
+    """The int8 `.tflite`'s latency on `device` from published measurements, or why there is none."""
+    from edgeffnet import devices
+
+    found = devices.estimate(device, architecture, precision="int8", runtime="tflite", threads=threads)
+    if isinstance(found, devices.NoBasis):
+        return found.reason
+    at = devices.to_percentile(found, percentile)
+    return EstimatedLatency(
+        device=device.name,
+        runtime=f"{found.runtime} {found.runtime_version}",
+        threads=found.threads,
+        percentile=percentile,
+        value_ms=at.ms,
+        low_ms=at.low_ms,
+        high_ms=at.high_ms,
+        coverage=at.coverage,
+        mean_ms=found.mean_ms,
+        percentile_over_mean=at.ratio,
+        percentile_source=at.source,
+        rows=found.rows,
+        sources=found.sources,
+        notes=found.notes,
+    )
+
+
+def judge(
+    architecture: Architecture,
+    budget: Budget,
+    latency: EstimatedLatency | Latency | str | None,
+    size: int | None = None,
+) -> Candidate:
+    """The candidate and its verdict: a latency that is text says why there is no figure.
+
+    An estimate fits when the upper end of its interval does, a measurement when it does itself.
+    `size` is the int8 file's, in bytes; without it the weights alone are a lower bound.
+    """
+    figure = None if isinstance(latency, str) else latency
+    made = Candidate(architecture, cost.total(architecture), figure, "fits", "", size)
+    over = _over(made.cost, size, budget)
+    if budget.latency_ms is None:
+        verdict, reason = "fits", "no latency asked for"
+    elif figure is None:
+        verdict, reason = "no figure", latency if isinstance(latency, str) else "not looked at"
+    else:
+        verdict, reason = _latency_verdict(figure, budget.latency_ms)
+    violates = (("latency",) if verdict == "too slow" else ()) + tuple(over)
+    if over:
+        verdict = "over budget"
+        reason = "; ".join([*over.values(), *([reason] if "latency" in violates else [])])
+    return replace(made, verdict=cast(Verdict, verdict), reason=reason, violates=violates)
+
+
+def _over(found: cost.Cost, size: int | None, budget: Budget) -> dict[str, str]:
+    """What of the budget but latency is exceeded: each constraint with its figure."""
+    bytes_ = size or found.int8_bytes
+    figures = {
+        "size": (bytes_, f"int8 file takes {'' if size else 'at least '}{_mb(bytes_)}"),
+        "memory": (found.peak, f"activations take {_mb(found.peak)} at their peak in int8"),
+        "macs": (found.macs, f"{found.macs / 1e6:.0f}M multiply-adds"),
+        "parameters": (found.parameters, f"{found.parameters / 1e6:.2f}M parameters"),
+    }
+    limits = budget.limits
+    return {name: text for name, (figure, text) in figures.items() if figure > limits.get(name, math.inf)}
+
+
+def _latency_verdict(figure: EstimatedLatency | Latency, limit: float) -> tuple[str, str]:
+    if isinstance(figure, Latency):
+        verdict = "fits" if figure.value_ms <= limit else "too slow"
+        return verdict, f"p{figure.percentile:g} measured {figure.value_ms:.2f} ms"
+    interval = f"{figure.low_ms:.1f} to {figure.high_ms:.1f} ms estimated"
+    if figure.high_ms <= limit:
+        return "fits", f"{interval}, all of it within {limit:g} ms"
+    if figure.low_ms <= limit:
+        return "may fit", f"{interval}: not certain to be within {limit:g} ms"
+    return "too slow", interval
+
+
+def mark_chosen(candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+    """The candidates with the largest phi that fits marked as chosen; unchanged where none fits."""
+    fitting = [candidate for candidate in candidates if candidate.verdict == "fits"]
+    largest = max(fitting, key=lambda candidate: candidate.architecture.phi, default=None)
+    return tuple(replace(found, verdict="chosen") if found is largest else found for found in candidates)
+
+
+def bound_by(candidates: tuple[Candidate, ...], chosen: Candidate) -> str:
+    """Which constraint kept the next larger candidate out, in words."""
+    larger = [found for found in candidates if found.architecture.phi > chosen.architecture.phi]
+    if not larger:
+        return "nothing: there is no larger candidate"
+    nearest = min(larger, key=lambda found: found.architecture.phi)
+    names = ", ".join(nearest.violates) or ("accuracy" if nearest.verdict == "too inaccurate" else "latency")
+    return f"{names} ({nearest.architecture.name}: {nearest.reason})"
+
+
+def nothing_fits(candidates: tuple[Candidate, ...], budget: Budget) -> BudgetError:
+    """The error for a budget nothing meets: it names the smallest candidate's figure."""
+    smallest = min(candidates, key=lambda candidate: candidate.cost.macs)
+    asked = [limit_text(name, value) for name, value in budget.limits.items()]
+    may = max((c for c in candidates if c.verdict == "may fit"), key=lambda c: c.architecture.phi, default=None)
+    hint = f"; {may.architecture.name} may fit ({may.reason})" if may and may is not smallest else ""
+    name = smallest.architecture.name
+    return BudgetError(
+        f"no candidate is within {' and '.join(asked)}: the smallest, {name}, is {_nearest(smallest)}{hint}"
+    )
+
+
+def _nearest(candidate: Candidate) -> str:
+    if candidate.verdict == "no figure":
+        return f"without a latency figure ({candidate.reason})"
+    return f"{candidate.verdict}: {candidate.reason}"
+
+
+def limit_text(name: str, value: float) -> str:
+    """A limit of a budget in words, such as "8.00 MB of size"."""
+    if name == "latency":
+        return f"{value:g} ms"
+    if name in ("size", "memory"):
+        return f"{_mb(value)} of {name}"
+    return f"{value / 1e6:g}M {'multiply-adds' if name == 'macs' else name}"
+
+
+def _mb(count: float) -> str:
+    return f"{count / 1e6:.2f} MB"

@@ -1,0 +1,120 @@
+"""Latency of a long run without a pause, against time and temperature: what heat does to a board."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.artifact import Artifact
+from edgeffnet.errors import UsageError
+from edgeffnet.images import Preprocessing
+from edgeffnet.targets.target import Progress, Target
+from edgeffnet.validation import load_request, shards
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+_WIDTH, _HEIGHT, _MARGIN = 800, 360, 60
+
+
+@dataclass(frozen=True)
+class Sustained:
+    """Slices of a long run: each has at_s, p50_ms, p90_ms, runs, and frequency_mhz and temperature_c or None.
+
+    `slowdown` is the last tenth's p50 over the first tenth's.
+    """
+
+    artifact: str
+    on: str
+    threads: int
+    slices: tuple[dict[str, Any], ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def slowdown(self) -> float:
+        times = [found["p50_ms"] for found in self.slices]
+        tenth = max(1, len(times) // 10)
+        return float(np.median(times[-tenth:]) / np.median(times[:tenth]))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**vars(self), "slices": list(self.slices), "slowdown": self.slowdown}
+
+    def said(self) -> str:
+        """In words."""
+        heat = [found["temperature_c"] for found in self.slices if found["temperature_c"] is not None]
+        warmth = f", {heat[0]:.0f} to {max(heat):.0f} C" if heat else ", temperature not readable"
+        return (
+            f"{self.artifact} over {self.slices[-1]['at_s']:.0f} s without a pause: p50 "
+            f"{self.slices[0]['p50_ms']:.2f} ms at first, {self.slices[-1]['p50_ms']:.2f} ms at last "
+            f"({self.slowdown:.2f} times){warmth}"
+        )
+
+    def svg(self) -> str:
+        """p50 and p90, and the temperature where it is known, against time."""
+        at = [found["at_s"] for found in self.slices]
+        p50, p90 = ([found[name] for found in self.slices] for name in ("p50_ms", "p90_ms"))
+        top = 1.1 * max(p90)
+        lines = [_line(at, p50, at[-1], top, "#1f5fbf"), _line(at, p90, at[-1], top, "#9fbfe8")]
+        heat = [(found["at_s"], found["temperature_c"]) for found in self.slices if found["temperature_c"] is not None]
+        words = [f"p50 (dark) and p90 of {self.artifact} on {self.on}, 0 to {top:.1f} ms over {at[-1]:.0f} s"]
+        if heat:
+            lines.append(_line([when for when, _ in heat], [value for _, value in heat], at[-1], 100.0, "#c0392b"))
+            words.append("temperature (red), 0 to 100 C")
+        labels = "".join(
+            f'<text x="{_MARGIN}" y="{22 + 18 * index}">{_escaped(text)}</text>' for index, text in enumerate(words)
+        )
+        frame = (
+            f'<rect x="{_MARGIN}" y="{_MARGIN}" width="{_WIDTH - 2 * _MARGIN}" height="{_HEIGHT - 2 * _MARGIN}" '
+            'fill="none" stroke="#888"/>'
+        )
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" font-family="sans-serif" '
+            f'font-size="13">{frame}{"".join(lines)}{labels}</svg>\n'
+        )
+
+
+def sustain(
+    artifact: Artifact,
+    target: Target,
+    preprocessing: Preprocessing,
+    image: NDArray[np.uint8],
+    *,
+    seconds: float,
+    threads: int | None,
+    progress: Progress | None = None,
+) -> Sustained:
+    """Runs the artefact over `image`, uint8 (1, h, w, 3), for `seconds`. Raises TargetError."""
+    with shards(image) as (file,):
+        feed = {"inputs": target.push(file), "mean": preprocessing.mean, "std": preprocessing.std}
+        requests: list[dict[str, Any]] = [
+            {"do": "hello"},
+            {"do": "cores", "threads": threads},
+            load_request(target, artifact, artifact.name),
+            {"do": "sustain", "name": artifact.name, "seconds": seconds, **feed},
+        ]
+        machine, cores, _, found = target.run(requests, timeout=seconds + 120, progress=progress)
+    return Sustained(artifact.name, machine["cpu"], cores["threads"], tuple(found["slices"]), tuple(found["warnings"]))
+
+
+def seconds_of(text: str) -> float:
+    """Seconds in "30s", "10m" or "1h"; UsageError for anything else."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if not match or not 1 <= float(match[1]) * _UNITS[match[2]] <= 86400:
+        raise UsageError(f"--sustained {text!r}: not a time such as 30s, 10m or 1h, up to a day")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def _line(at: Sequence[float], values: Sequence[float], end: float, top: float, colour: str) -> str:
+    points = " ".join(
+        f"{_MARGIN + (_WIDTH - 2 * _MARGIN) * when / end:.1f},"
+        f"{_HEIGHT - _MARGIN - (_HEIGHT - 2 * _MARGIN) * min(value / top, 1.0):.1f}"
+        for when, value in zip(at, values, strict=True)
+    )
+    return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")

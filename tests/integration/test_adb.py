@@ -1,0 +1,150 @@
+"""A real adbd in a network namespace of its own, and the user's own adb: what works, and what each fault says."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from edgeffnet.errors import UsageError
+from edgeffnet.targets.adb import refusal
+from edgeffnet.targets.address import target
+from tests.conftest import command
+from tests.integration.conftest import eventually, marked, needed, stop
+
+SERIAL = "127.0.0.1:5555"
+
+
+@dataclass
+class Bridge:
+    """A network namespace, the device's daemon in it, and adb's own server."""
+
+    device: subprocess.Popen[bytes]
+    folder: Path
+    mark: str
+    network: int
+
+    @property
+    def url(self) -> str:
+        return f"adb://{SERIAL}?python={sys.executable}&cache={self.folder}/cache"
+
+    def words(self, *words: object) -> list[str]:
+        return ["nsenter", f"--net=/proc/{os.getpid()}/fd/{self.network}", *map(str, words)]
+
+    def run(self, *words: object) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "HOME": str(self.folder)}
+        return subprocess.run(
+            self.words(*words), capture_output=True, text=True, timeout=120, check=False, env=environment
+        )
+
+    def edgeffnet(self, *words: object) -> subprocess.CompletedProcess[str]:
+        return self.run(*command(words))
+
+    def start(self, *words: object) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(self.words(*command(words)), stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+@pytest.fixture
+def bridge(tmp_path: Path) -> Iterator[Bridge]:
+    """A device that adb is connected to, on the loopback of its own namespace."""
+    adbd = shutil.which("adbd", path="/usr/sbin:/usr/bin")
+    needed(adbd and shutil.which("adb"), "needs adb and adbd: apt install adb; adbd from bookworm-backports")
+    mark = f"EDGEFFNET_TEST_MARK=adb{os.getpid()}"
+    device = subprocess.Popen(
+        ["unshare", "--net", "sh", "-c", f"ip link set lo up && exec env {mark} {adbd}"],
+        stderr=(tmp_path / "log").open("wb"),
+    )
+    up = eventually(lambda: b"adbd started" in (tmp_path / "log").read_bytes() or device.poll() is not None)
+    needed(up and device.poll() is None, "needs network namespaces: root, iproute2")
+    # The namespace has to outlive the device: adb's server in it is ended last.
+    network = os.open(f"/proc/{device.pid}/ns/net", os.O_RDONLY)
+    made = Bridge(device, tmp_path, mark, network)
+    try:
+        assert eventually(lambda: "connected to" in made.run("adb", "connect", SERIAL).stdout)
+        yield made
+    finally:
+        made.run("adb", "kill-server")
+        os.close(network)
+        stop(device)
+
+
+def nothing_left(bridge: Bridge) -> bool:
+    return eventually(lambda: marked(bridge.mark) in ([], [bridge.device.pid]))
+
+
+def test_validate_over_adb(bridge: Bridge, bundle: Path) -> None:
+    done = bridge.edgeffnet("validate", bundle / "model_int8.tflite", "--target", bridge.url, "--json")
+    assert done.returncode == 0, done.stderr
+    (made,) = json.loads(done.stdout)["models"]
+    assert made["latency"]["kind"] == "measured"
+    assert nothing_left(bridge)
+
+
+def test_two_devices_and_no_serial(bridge: Bridge) -> None:
+    bridge.run("adb", "start-server")
+    assert eventually(lambda: "emulator-5554" in bridge.run("adb", "devices").stdout)
+    done = bridge.edgeffnet("target", "check", "adb://")
+    assert done.returncode == 5
+    assert SERIAL in done.stderr
+    assert "emulator-5554" in done.stderr
+
+
+def test_a_device_that_is_not_there(bridge: Bridge) -> None:
+    done = bridge.edgeffnet("target", "check", "adb://R58M123ABC")
+    assert done.returncode == 5
+    assert "there is no device R58M123ABC" in done.stderr
+
+
+def test_no_python_on_the_device(bridge: Bridge) -> None:
+    done = bridge.edgeffnet("target", "check", f"adb://{SERIAL}?python=/nowhere/python3")
+    assert done.returncode == 5
+    assert "no Python there" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_device_that_goes_away(bridge: Bridge, bundle: Path) -> None:
+    process = bridge.start("validate", bundle / "model_int8.tflite", "--target", bridge.url, "--mlperf")
+    assert eventually(lambda: len(marked(bridge.mark)) >= 3)
+    os.kill(bridge.device.pid, signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 5
+    assert errors.count(b"\n") == 1, errors
+    assert nothing_left(bridge)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupt_ends_what_runs_there(bridge: Bridge, bundle: Path, sent: signal.Signals) -> None:
+    process = bridge.start("validate", bundle / "model_int8.tflite", "--target", bridge.url, "--mlperf")
+    assert eventually(lambda: len(marked(bridge.mark)) >= 3)
+    time.sleep(1)
+    process.send_signal(sent)
+    process.communicate(timeout=30)
+    assert nothing_left(bridge)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("error: device unauthorized.\nThis adb server's $ADB_VENDOR_KEYS is not set\n", "allow this computer's key"),
+        ("error: device offline\n", "is offline"),
+        ("adb: device offline\n", "is offline"),
+    ],
+)
+def test_what_adb_says_of_a_device_it_may_not_use(said: str, reason: str) -> None:
+    """Its words, as adb 34 prints them: this daemon asks nobody for leave."""
+    assert reason in (refusal("R58M123ABC", "python3", 1, said) or "")
+
+
+@pytest.mark.parametrize("address", ["adb://-s", "adb://a b", "adb://$(touch x)", "adb://me@phone", "adb://a;b"])
+def test_a_serial_that_is_none(address: str) -> None:
+    with pytest.raises(UsageError):
+        target(address)
