@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -52,14 +53,20 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, seconds: float, sent
     assert agents_of(tmp_path) == []
 
 
-def test_an_older_bundle_survives_an_interrupt(bundle: Path) -> None:
-    before = {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
-    process = subprocess.Popen(command([*BUILD, "--output", bundle]), stderr=subprocess.PIPE, text=True)
+@pytest.fixture
+def older(bundle: Path, tmp_path: Path) -> Path:
+    """A bundle of this test's own, to be overwritten."""
+    return Path(shutil.copytree(bundle, tmp_path / "older" / "out"))
+
+
+def test_an_older_bundle_survives_an_interrupt(older: Path) -> None:
+    before = {path: path.read_bytes() for path in older.rglob("*") if path.is_file()}
+    process = subprocess.Popen(command([*BUILD, "--output", older]), stderr=subprocess.PIPE, text=True)
     time.sleep(8)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
-    assert {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()} == before
-    assert [path.name for path in bundle.parent.iterdir()] == [bundle.name]
+    assert {path: path.read_bytes() for path in older.rglob("*") if path.is_file()} == before
+    assert [path.name for path in older.parent.iterdir()] == [older.name]
 
 
 @pytest.mark.parametrize("megabytes", [1, 12, 30])
@@ -85,11 +92,11 @@ def test_a_full_disk_is_said_in_one_line(tmp_path: Path, megabytes: int) -> None
         subprocess.run(["umount", disk], check=True)
 
 
-def test_a_build_replaces_an_older_bundle_whole(bundle: Path) -> None:
-    (bundle / "stale.txt").write_text("from an older build")
+def test_a_build_replaces_an_older_bundle_whole(older: Path) -> None:
+    (older / "stale.txt").write_text("from an older build")
     done = subprocess.run(
-        command([*BUILD, "--formats", "tflite", "--output", bundle]), capture_output=True, text=True, check=False
+        command([*BUILD, "--formats", "tflite", "--output", older]), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert not (bundle / "stale.txt").exists()
-    assert not (bundle / "openvino").exists()
+    assert not (older / "stale.txt").exists()
+    assert not (older / "openvino").exists()
