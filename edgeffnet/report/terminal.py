@@ -188,7 +188,7 @@ def _artifact_columns(table: Table, labelled: bool = True) -> None:
     if labelled:
         for name in ("top-1", "top-5", "drop (points, 95%)"):
             table.add_column(name, justify="right")
-    for name in ("agreement", "logits SNR"):
+    for name in ("agreement (95%)", "logits SNR"):
         table.add_column(name, justify="right")
 
 
@@ -201,13 +201,17 @@ def _artifact_row(name: str, size: int, latency: Latency | None, accuracy: Accur
         _share(accuracy.top1 if accuracy else None),
         _share(accuracy.top5 if accuracy else None),
         _drop(accuracy.drop if accuracy else None),
-        _share(accuracy.agreement if accuracy else None),
+        _agreement(accuracy.agreement if accuracy else None),
         f"{accuracy.snr_db:.1f} dB" if accuracy and accuracy.snr_db < 99 else "-" if accuracy is None else "same",
     )
 
 
 def _share(found: Interval | None) -> str:
     return f"{found.value:.2%}" if found else "-"
+
+
+def _agreement(found: Interval | None) -> str:
+    return f"{found.value:.2%} ({found.low:.1%} to {found.high:.1%})" if found else "-"
 
 
 def _drop(found: Interval | None) -> str:
