@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from calib.calibration import Range
 from converters.frozen import Frozen, freeze
 from converters.tflite import float_tflite
-from edgeffnet import network, scaling
+from edgeffnet import calibration_images, network, scaling
 from edgeffnet.images import LabelledImage, Preprocessing, load
 from edgeffnet.weights import packages, torch_file, torch_names
 
@@ -46,6 +46,10 @@ class Subject:
         wanted = size or DRAW_SIZE.get(self.name, 256)
         chosen = np.random.default_rng(seed).choice(len(self.calibration), wanted, replace=False)
         return self.preprocessing.normalise(self.calibration[np.sort(chosen)])
+
+    def photographs(self, seed: int) -> NDArray[np.float32]:
+        """The crops that a build without --calib calibrates on, normalised."""
+        return self.preprocessing.normalise(calibration_images.default(seed).pixels(self.preprocessing))
 
 
 def load_subject(name: str, data: Path, half: str) -> Subject:

@@ -1,0 +1,68 @@
+"""Rows of finished figures, kept in the repository so that a benchmark of hours can go on where it stopped."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROOT = Path(__file__).parent.parent
+FOLDER = Path(__file__).parent / "results"
+Row = dict[str, Any]
+
+_SOURCES = ("calib/*.py", "converters/int8.py", "converters/openvino_ir.py", "converters/tflite.py")
+_PACKAGES = {
+    "TFLite converter": "tensorflow",
+    "litert-quantizer": "litert-quantizer",
+    "NNCF": "nncf",
+    "ONNX Runtime": "onnxruntime",
+}
+
+
+def made_by(method: str) -> str:
+    """What a row's figures depend on beside its images: our sources' hash, or the peer's version."""
+    for name, package in _PACKAGES.items():
+        if method.startswith(name):
+            return f"{package} {version(package)}"
+    found = hashlib.sha256()
+    for pattern in _SOURCES:
+        for path in sorted(ROOT.glob(pattern)):
+            found.update(path.read_bytes())
+    return f"sources {found.hexdigest()[:16]}"
+
+
+def read(model: str, folder: Path = FOLDER) -> list[Row]:
+    """The rows of a model, the oldest first; none where there is no file yet."""
+    path = folder / f"{model}.json"
+    found: list[Row] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    return found
+
+
+def write(model: str, rows: list[Row], folder: Path = FOLDER) -> None:
+    """Replaces a model's file by `rows`, one a line, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n"
+    partial = folder / f".{model}.json"
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(folder / f"{model}.json")
+
+
+def same(row: Row, wanted: Row) -> bool:
+    """Whether `row` answers what `wanted` asks: every field of it is equal."""
+    return all(row.get(field) == value for field, value in wanted.items())
+
+
+def packed(bits: NDArray[np.bool_]) -> str:
+    """One bit an image, as text."""
+    return base64.b64encode(np.packbits(bits).tobytes()).decode()
+
+
+def unpacked(text: str, count: int) -> NDArray[np.bool_]:
+    """The bits that `packed` made text of."""
+    return np.unpackbits(np.frombuffer(base64.b64decode(text), np.uint8), count=count).astype(bool)
