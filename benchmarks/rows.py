@@ -12,11 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calib import recipes
+
 ROOT = Path(__file__).parent.parent
 FOLDER = Path(__file__).parent / "results"
 Row = dict[str, Any]
 
-_SOURCES = ("calib/*.py", "converters/int8.py", "converters/openvino_ir.py", "converters/tflite.py")
+# What decides the numbers of a calibration; a recipe's own steps are told apart beside it.
+_CALIBRATION = (
+    *("bias", "channels", "choice", "equalization", "graph", "histograms", "padding", "patches", "ranges"),
+    *("reconstruction", "rounding", "selection", "statistics", "swish", "walk"),
+)
 _PACKAGES = {
     "TFLite converter": "tensorflow",
     "litert-quantizer": "litert-quantizer",
@@ -30,11 +36,17 @@ def made_by(method: str) -> str:
     for name, package in _PACKAGES.items():
         if method.startswith(name):
             return f"{package} {version(package)}"
+    if method == "ours, OpenVINO":
+        return f"sources {_hash('converters/openvino_ir.py')}"
+    sources = (*(f"calib/{name}.py" for name in _CALIBRATION), "converters/int8.py")
+    return f"sources {_hash(*sources)} {recipes.named(method.removeprefix('ours ')).steps}"
+
+
+def _hash(*names: str) -> str:
     found = hashlib.sha256()
-    for pattern in _SOURCES:
-        for path in sorted(ROOT.glob(pattern)):
-            found.update(path.read_bytes())
-    return f"sources {found.hexdigest()[:16]}"
+    for name in names:
+        found.update((ROOT / name).read_bytes())
+    return found.hexdigest()[:16]
 
 
 def read(model: str, folder: Path = FOLDER) -> list[Row]:

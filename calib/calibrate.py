@@ -6,8 +6,8 @@ import hashlib
 import heapq
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
@@ -48,17 +48,19 @@ def calibrate(
     seed: int = 0,
     threads: int | None = None,
     in_float: frozenset[str] = frozenset(),
+    granularity: Literal["channel", "tensor"] = "channel",
 ) -> Calibrated:
     """Takes `recipe`'s steps on `model`, a float `.tflite` with a static batch of one.
 
     `images()` yields float32 batches (n, h, w, 3) of normalised images, the same at every call; their
     order does not matter. `input_range` is what the input's grid spans (that of the images unless
     given); `source` says where they come from. Operators that write the tensors named `in_float` will
-    stay in float (`calib.mixed`), and are calibrated as such. Raises CalibrationError for an unknown recipe, no
-    images, or a model that is not finite on them.
+    stay in float (`calib.mixed`), and are calibrated as such; with `granularity` "tensor" weights are
+    rounded to one step a kernel. Raises CalibrationError for an unknown recipe, no images, or a model
+    that is not finite on them.
     """
     taken = recipes.named(recipe) if isinstance(recipe, str) else recipe
-    work = _Work(graph.read(model), images, input_range, seed, threads, in_float)
+    work = _Work(graph.read(model), images, input_range, seed, threads, in_float, granularity == "tensor")
     done = []
     for step in taken.steps:
         start = time.perf_counter()
@@ -86,6 +88,7 @@ class _Work:
         seed: int,
         threads: int | None,
         in_float: frozenset[str],
+        per_tensor: bool,
     ) -> None:
         self.model = model
         self.images = images
@@ -93,6 +96,7 @@ class _Work:
         self.seed = seed
         self.threads = threads
         self.in_float = in_float
+        self.per_tensor = per_tensor
         self.ranges: dict[str, Range] = {}
         self._seen: statistics.Statistics | None = None
 
@@ -130,8 +134,9 @@ class _Work:
         if not self.ranges:
             raise CalibrationError("a recipe must choose ranges before it reconstructs layers")
         chosen = _subset(self.images(), step.images, self.seed)
+        how = replace(step.how, per_tensor=self.per_tensor)
         changes = reconstruction.reconstruct(
-            self.model, self.ranges, chosen, step.how, self.seed, self.threads or 1, self.in_float
+            self.model, self.ranges, chosen, how, self.seed, self.threads or 1, self.in_float
         )
         worst = min(changes, key=lambda change: change.after)
         gain = float(np.mean([change.after - change.before for change in changes]))

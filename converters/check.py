@@ -73,7 +73,7 @@ def check(name: str, precision: Precision, reference: Scores, scores: Scores) ->
         )
     if precision == "int8" and found.snr_db < INT8_SNR_DB:
         raise ConversionError(
-            f"{name}: signal-to-noise of its logits is {found.snr_db:.1f} dB against the Keras model "
+            f"{name}: signal-to-noise of its logits is {found.snr_db:.1f} dB against the float model "
             f"(at least {INT8_SNR_DB:g}): quantization broke it"
         )
     return found

@@ -32,10 +32,10 @@ class Frozen:
 
 
 def freeze(model: Any) -> Frozen:
-    """`model` (a keras.Model with a static batch) as a function of constants."""
+    """`model` (a keras.Model of one image input) as a function of constants, with a static batch of one."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    spec = tf.TensorSpec(model.inputs[0].shape, tf.float32, name=INPUT_NAME)
+    spec = tf.TensorSpec((1, *model.inputs[0].shape[1:]), tf.float32, name=INPUT_NAME)
     traced = tf.function(lambda image: model(image, training=False)).get_concrete_function(spec)
     return Frozen(convert_variables_to_constants_v2(traced), tuple(layer.name for layer in model.layers))

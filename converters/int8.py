@@ -8,6 +8,7 @@ probabilities with the 1/256 steps of an 8-bit softmax tie where the logits do n
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import re
 import warnings
@@ -49,7 +50,7 @@ def quantize(
     }
     quantized = flatbuffer.read(_run_quantizer(model, statistics, interface != "int8", in_float, granularity))
     if interface == "uint8":
-        _pixel_input(quantized)
+        _pixel_input(quantized, input_range)
     if interface == "int8":
         _drop_float_tail(quantized)
     _check_integer(quantized, in_float)
@@ -100,18 +101,40 @@ def _run_quantizer(
     return bytes(result.quantized_model)
 
 
-def _pixel_input(model: Any) -> None:
-    """Makes raw pixels the input, in place of the floats that the first operator quantizes."""
+def _pixel_input(model: Any, input_range: Range) -> None:
+    """Makes raw pixels the input, in place of the floats that the first operator quantizes or computes with."""
     graph = model.subgraphs[0]
     first = graph.operators[0]
     if flatbuffer.operator_name(model, first) != "QUANTIZE":
-        raise ConversionError("the quantized model does not begin with its input's quantization")
+        _dequantized_pixels(model, input_range)
+        return
     inner = graph.tensors[first.outputs[0]].quantization
     entry = graph.tensors[graph.inputs[0]]
     entry.type = schema.TensorType.UINT8
     entry.quantization = schema.QuantizationParametersT()
     entry.quantization.scale = [inner.scale[0]]
     entry.quantization.zeroPoint = [int(inner.zeroPoint[0]) + 128]
+
+
+def _dequantized_pixels(model: Any, input_range: Range) -> None:
+    """Puts the dequantization of raw pixels before a model that begins in float."""
+    graph = model.subgraphs[0]
+    entry = int(graph.inputs[0])
+    pixels = copy.deepcopy(graph.tensors[entry])
+    pixels.name = f"{flatbuffer.tensor_name(pixels)}_pixels"
+    pixels.type = schema.TensorType.UINT8
+    pixels.quantization = schema.QuantizationParametersT()
+    step = (input_range.high - input_range.low) / 255
+    pixels.quantization.scale = [step]
+    pixels.quantization.zeroPoint = [round(-input_range.low / step)]
+    graph.tensors.append(pixels)
+    graph.inputs = [len(graph.tensors) - 1]
+    operator = schema.OperatorT()
+    operator.opcodeIndex = flatbuffer.operator_code(model, schema.BuiltinOperator.DEQUANTIZE)
+    operator.inputs, operator.outputs = list(graph.inputs), [entry]
+    graph.operators = [operator, *graph.operators]
+    for signature in model.signatureDefs or []:
+        signature.inputs[0].tensorIndex = graph.inputs[0]
 
 
 def _drop_float_tail(model: Any) -> None:

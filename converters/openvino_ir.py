@@ -41,11 +41,14 @@ def read(float_tflite: Path) -> Any:
     return model
 
 
-def quantize(model: Any, pixels: NDArray[Any], normalise: Normalise, *, saturating: bool) -> Any:
+def quantize(
+    model: Any, pixels: NDArray[Any], normalise: Normalise, *, saturating: bool, per_tensor: bool = False
+) -> Any:
     """The int8 form of `model` by NNCF, calibrated on `pixels`, uint8 (n, h, w, 3), as `normalise` makes them.
 
     `saturating`: the machine it will run on adds pairs of 8-bit products in 16 bits (x86 without
-    VNNI); its weights then use half their range so that no sum overflows.
+    VNNI); its weights then use half their range so that no sum overflows. `per_tensor` gives each
+    kernel one scale.
 
     Networks of clamped activations (ReLU6) get one range per tensor, from the smallest to the
     largest value seen. NNCF's defaults, a range per channel of depthwise inputs averaged over
@@ -63,13 +66,13 @@ def quantize(model: Any, pixels: NDArray[Any], normalise: Normalise, *, saturati
                 nncf.Dataset(pixels, lambda image: normalise(image[None])),
                 subset_size=len(pixels),
                 preset=nncf.QuantizationPreset.MIXED,
-                advanced_parameters=_advanced_parameters(model, saturating),
+                advanced_parameters=_advanced_parameters(model, saturating, per_tensor),
             )
         except (RuntimeError, ValueError) as error:
             raise ConversionError(f"NNCF quantization failed: {str(error).splitlines()[0]}") from error
 
 
-def _advanced_parameters(model: Any, saturating: bool) -> Any:
+def _advanced_parameters(model: Any, saturating: bool, per_tensor: bool) -> Any:
     import nncf
     from nncf.quantization.advanced_parameters import QuantizationParameters
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
@@ -77,6 +80,8 @@ def _advanced_parameters(model: Any, saturating: bool) -> Any:
     made = nncf.AdvancedQuantizationParameters(
         overflow_fix=nncf.OverflowFix.ENABLE if saturating else nncf.OverflowFix.DISABLE
     )
+    if per_tensor:
+        made.weights_quantization_params = QuantizationParameters(per_channel=False)
     if not any(operator.get_type_name() == "Swish" for operator in model.get_ops()):
         made.activations_quantization_params = QuantizationParameters(per_channel=False)
         made.activations_range_estimator_params = RangeEstimatorParametersSet.MINMAX

@@ -17,7 +17,7 @@ def float_tflite(frozen: Frozen) -> bytes:
 
     Every operator's output tensor bears its layer's name (a fused activation's where there is one),
     and its constants are `<layer>/kernel` and `<layer>/bias`. Where a layer becomes two operators,
-    the first is `<layer>_sigmoid` or `<layer>_pad`.
+    the first is `<layer>_sigmoid` or `<layer>_pad`, or a later one is `<layer>_<operator>`.
     """
     import tensorflow as tf
 
@@ -27,7 +27,7 @@ def float_tflite(frozen: Frozen) -> bytes:
         raise ConversionError(f"TFLite conversion failed: {str(error).splitlines()[0]}") from error
     model = flatbuffer.read(converted)
     _name_tensors(model, frozen.layers)
-    _add_signature(model.subgraphs[0], model)
+    add_signature(model.subgraphs[0], model)
     model.metadata = []  # converter notes that only grow the file
     return flatbuffer.write(model)
 
@@ -41,7 +41,11 @@ def _name_tensors(model: Any, layers: tuple[str, ...]) -> None:
         fused = flatbuffer.tensor_name(output).split(";")
         is_last = operator.outputs[0] == graph.outputs[0]
         layer = layers[-1] if is_last else layer_of(fused[0], layers) or fused[0]
-        output.name = _operator_tensor(layer, flatbuffer.operator_name(model, operator))
+        kind = flatbuffer.operator_name(model, operator)
+        output.name = _operator_tensor(layer, kind)
+        if output.name in names:
+            # A layer with a swish of its own becomes three operators.
+            output.name = f"{output.name}_{kind.lower()}"
         if output.name in names:
             raise ConversionError(f"two operators of the converted model are named {output.name}")
         names.add(output.name)
@@ -57,7 +61,8 @@ def _operator_tensor(layer: str, operator: str) -> str:
     return f"{layer}_pad" if operator == "PAD" and not layer.endswith("_pad") else layer
 
 
-def _add_signature(graph: Any, model: Any) -> None:
+def add_signature(graph: Any, model: Any) -> None:
+    """Gives `model` the one signature `serving_default`, named after the tensors of `graph`."""
     signature = schema.SignatureDefT()
     signature.signatureKey = "serving_default"
     signature.subgraphIndex = 0

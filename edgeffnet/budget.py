@@ -62,7 +62,8 @@ class Budget:
 
     Text with units is accepted and turned into numbers: `latency` in milliseconds, `size` of the
     int8 `.tflite` and `memory` of its activations' peak in bytes, `macs` and `parameters` as
-    counts, `drop` of top-1 in percentage points against fp32.
+    counts, `drop` of top-1 in percentage points against fp32. `agreement` is a floor: the percentage
+    of images on which int8 has to give fp32's top-1.
     """
 
     latency: float | str | None = None
@@ -71,6 +72,7 @@ class Budget:
     macs: int | str | None = None
     parameters: int | str | None = None
     drop: float | None = None
+    agreement: float | None = None
 
     def __post_init__(self) -> None:
         for name, number in _READERS.items():
@@ -82,6 +84,13 @@ class Budget:
                 raise UsageError(f"{name}: {value!r} must be more than zero")
         if self.drop is not None and not math.isfinite(self.drop):
             raise UsageError(f"drop: {self.drop!r} is not a number of percentage points")
+        if self.agreement is not None and not 0 < self.agreement <= 100:
+            raise UsageError(f"agreement: {self.agreement!r} is not a percentage between 0 and 100")
+
+    @property
+    def has_floor(self) -> bool:
+        """Whether int8 has to keep some accuracy."""
+        return self.drop is not None or self.agreement is not None
 
     @property
     def latency_ms(self) -> float | None:
@@ -93,7 +102,7 @@ class Budget:
 
     @property
     def limits(self) -> dict[str, float]:
-        """Every limit that was set, by the field's name, the accuracy floor left out."""
+        """Every limit that was set, by the field's name, the accuracy floors left out."""
         set_ = {name: getattr(self, name) for name in _READERS}
         return {name: float(value) for name, value in set_.items() if value is not None}
 
@@ -105,4 +114,5 @@ class Budget:
             "macs": self.macs,
             "parameters": self.parameters,
             "drop_points": self.drop,
+            "agreement_percent": self.agreement,
         }

@@ -24,6 +24,11 @@ def build(
     val: Path | str | None = None,
     io: str = "uint8",
     recipe: str = "default",
+    granularity: str = "channel",
+    full_integer: bool = False,
+    calib_count: int = 512,
+    calib_choice: str = "balanced",
+    allow_overlap: bool = False,
     threads: int | None = None,
     percentile: float = 90,
     formats: Sequence[str] = ("tflite", "openvino", "onnx"),
@@ -36,8 +41,12 @@ def build(
 
     `networks` says what to choose from: the Lite family with trained weights otherwise. `calib` and
     `val` are folders or CSVs of images; without `calib`, photographs that installed packages ship
-    are used, without labels in `val` no accuracy is stated. `io` is the int8 artefacts' input,
-    `recipe` (fast, default, best) how much work goes into the accuracy of the int8 `.tflite`.
+    are used, without labels in `val` no accuracy is stated. Of `calib`, `calib_count` images are used,
+    by `calib_choice` ("balanced", "coverage", or the file of an earlier choice). `io` is the int8 artefacts' input,
+    `recipe` (fast, default, best) how much work goes into the accuracy of the int8 `.tflite`;
+    `granularity` "tensor" gives each kernel one scale. Where the all-integer `.tflite` misses the
+    budget's drop or agreement, a few layers stay in float unless it has to be `full_integer`. Images
+    that calibrate and validate are refused unless `allow_overlap`.
     Returns the report, which `output` also holds as report.json.
 
     `target` is where the artefacts are measured, such as "ssh://pi@board"; `device` then only
@@ -48,6 +57,7 @@ def build(
     from edgeffnet import validation_images
     from edgeffnet.bundle.folder import appearing, require_usable
     from edgeffnet.bundle.write import write
+    from edgeffnet.calibration_images import Selection
     from edgeffnet.report.progress import Steps
     from edgeffnet.report.quiet import quiet
     from edgeffnet.request import request as checked_request
@@ -67,6 +77,10 @@ def build(
         val=None if val is None else Path(val),
         io=io,
         recipe=recipe,
+        granularity=granularity,
+        full_integer=full_integer,
+        selection=Selection(calib_count, calib_choice),
+        allow_overlap=allow_overlap,
         threads=threads,
         percentile=percentile,
         formats=formats,

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from calib.sets import Choice
+from edgeffnet import calibration_choice, photographs
 from edgeffnet import images as image_files
-from edgeffnet import photographs
 from edgeffnet.hashing import sha256_of
 from edgeffnet.images import LabelledImage, Pixels, Preprocessing
 from edgeffnet.imagesets import ImageSet
@@ -23,12 +24,13 @@ HELD_OUT_CROPS = 32
 
 @dataclass(frozen=True)
 class CalibrationImages:
-    """Where calibration pixels come from; `chosen` is empty for the default photographs."""
+    """Where calibration pixels come from; `chosen` and `choice` are empty for the default photographs."""
 
     chosen: tuple[LabelledImage, ...]
     source: str
     licenses: tuple[str, ...]
     seed: int
+    choice: Choice | None = None
 
     def pixels(self, preprocessing: Preprocessing) -> Pixels:
         """uint8 (n, resolution, resolution, 3)."""
@@ -48,15 +50,22 @@ class CalibrationImages:
         }
 
 
-def from_set(images: ImageSet, seed: int) -> CalibrationImages:
-    """At most 512 images of the user's set, drawn with `seed`."""
-    chosen = images.images
+@dataclass(frozen=True)
+class Selection:
+    """How many images of a set calibrate, and how they are chosen (`calibration_choice.choose`)."""
+
+    count: int = MAXIMUM
+    how: str = "balanced"
+
+
+def from_set(images: ImageSet, seed: int, selection: Selection | None = None) -> CalibrationImages:
+    """The images of the user's set that `selection` chooses with `seed`: at most 512 unless it says otherwise."""
+    wanted = selection or Selection()
+    chosen, choice = calibration_choice.choose(images, wanted.count, wanted.how, seed)
     source = f"{images.source} ({len(chosen)} images)"
-    if len(chosen) > MAXIMUM:
-        drawn = np.random.default_rng(seed).choice(len(chosen), MAXIMUM, replace=False)
-        source = f"{images.source} ({MAXIMUM} of {len(chosen)} images, drawn with seed {seed})"
-        chosen = tuple(chosen[index] for index in sorted(drawn))
-    return CalibrationImages(chosen, source, (images.license,), seed)
+    if len(chosen) < len(images.images):
+        source = f"{images.source} ({len(chosen)} of {len(images.images)} images, {choice.method}, seed {choice.seed})"
+    return CalibrationImages(chosen, source, (images.license,), seed, choice)
 
 
 def default(seed: int) -> CalibrationImages:

@@ -12,6 +12,7 @@ import click
 
 from edgeffnet.budget import Budget
 from edgeffnet.commands.networks import network_options, rule_options
+from edgeffnet.commands.quantize import quantize as quantize_command
 from edgeffnet.commands.target import target as target_commands
 from edgeffnet.errors import EdgeffnetError, UsageError
 
@@ -103,6 +104,9 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="JSON to standar
 @click.option("--max-macs", metavar="COUNT", help="Budget for multiply-adds, such as 400M.")
 @click.option("--max-parameters", metavar="COUNT", help="Budget for parameters, such as 5M.")
 @click.option("--max-drop", type=float, metavar="POINTS", help="Points of top-1 int8 may lose; needs --val.")
+@click.option(
+    "--min-agreement", type=float, metavar="PERCENT", help="Images on which int8 gives fp32's top-1; needs --val."
+)
 @network_options
 @click.option("--calib", type=click.Path(path_type=Path), metavar="PATH", help="Calibration images: a folder or a CSV.")
 @click.option(
@@ -110,6 +114,15 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="JSON to standar
 )
 @click.option("--io", default="uint8", show_default=True, help="Input of the int8 model: uint8, int8 or float32.")
 @click.option("--recipe", default="default", show_default=True, help="Work for int8 accuracy: fast, default or best.")
+@click.option(
+    "--granularity", default="channel", show_default=True, help="Weight scales: one a channel, or one a tensor."
+)
+@click.option("--full-integer", is_flag=True, help="Leave no layer in float, even where an accuracy floor is missed.")
+@click.option("--calib-count", type=click.IntRange(1), default=512, show_default=True, help="Images of --calib to use.")
+@click.option(
+    "--calib-choice", default="balanced", show_default=True, help="Which: balanced, coverage, or a calibration.json."
+)
+@click.option("--allow-overlap", is_flag=True, help="Accept pictures that both calibrate and validate.")
 @click.option("--threads", type=int, help="Threads of an inference; the device's own default otherwise.")
 @click.option("--percentile", type=float, default=90, show_default=True, help="Latency percentile the budget is for.")
 @click.option("--formats", default="tflite,openvino,onnx", show_default=True, help="Formats to write.")
@@ -128,6 +141,7 @@ def build(
     max_macs: str | None,
     max_parameters: str | None,
     max_drop: float | None,
+    min_agreement: float | None,
     formats: str,
     dry_run: bool,
     as_json: bool,
@@ -143,6 +157,7 @@ def build(
       edgeffnet build --device rpi4 --max-latency 50ms
       edgeffnet build --device rpi4 --max-latency 50ms --dry-run
       edgeffnet build --device local --max-latency 8ms --max-drop 1 --calib photos/ --val val.csv
+      edgeffnet build --variant lite0 --min-agreement 99.3 --calib photos/ --val val.csv
       edgeffnet build --variant lite0 --io int8 --output lite0-int8
       edgeffnet build --variant b0 --weights b0.safetensors --preprocessing b0.json
       edgeffnet build --phi -1.5 --weights random --output latency-only
@@ -158,6 +173,7 @@ def build(
         macs=None if max_macs is None else count(max_macs, "--max-macs"),
         parameters=None if max_parameters is None else count(max_parameters, "--max-parameters"),
         drop=max_drop,
+        agreement=min_agreement,
     )
     named = {name: options.pop(name) for name in NetworkOptions.__dataclass_fields__}
     if dry_run:
@@ -337,4 +353,5 @@ def scale(variants: tuple[str, ...], phis: tuple[float, ...], device: str | None
         scale_tables.show(rows)
 
 
+main.add_command(quantize_command)
 main.add_command(target_commands)

@@ -132,6 +132,21 @@ def read(path: Path) -> Image.Image:
     return image
 
 
+def thumbnail(path: Path, side: int = 64) -> Pixels:
+    """uint8 (h, w, 3), upright, at least `side` pixels each way where the image has them.
+
+    JPEG files are decoded at the smallest scale that suffices. Raises DataError as `read` does.
+    """
+    try:
+        with Image.open(path) as opened:
+            opened.draft("RGB", (side, side))
+            if opened.format == "JPEG":
+                return np.asarray(_rgb(ImageOps.exif_transpose(opened)))
+    except (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError):
+        pass  # `read` says what is wrong with it
+    return np.asarray(read(path))
+
+
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("I;16", "I;16L", "I;16B", "I;16N", "I"):
         wide = np.asarray(image).astype(np.int64)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
     from calib.calibrate import Calibrated
+    from calib.sensitivity import Sensitivity
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +28,13 @@ from edgeffnet.tensorflow_import import import_tensorflow
 from edgeffnet.weights.source import Weights
 
 Interface = Literal["uint8", "int8", "float32"]
+Granularity = Literal["channel", "tensor"]
 FORMATS: tuple[Format, ...] = ("tflite", "openvino", "onnx")
 
 T = TypeVar("T")
 
 _CHECK_IMAGES = 16
+_SENSITIVITY_IMAGES = 16
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Producer:
         *,
         interface: Interface = "uint8",
         recipe: str = "default",
+        granularity: Granularity = "channel",
         saturating: bool = False,
     ) -> None:
         self.weights = weights
@@ -60,6 +64,7 @@ class Producer:
         self.folder = folder
         self.interface = interface
         self.recipe = recipe
+        self.granularity: Granularity = granularity
         self.saturating = saturating
 
     @property
@@ -111,37 +116,31 @@ class Producer:
     @cached_property
     def calibrated(self) -> Calibrated:
         """The float model rewritten to survive 8 bits, and the ranges of its activations."""
-        from calib.calibrate import calibrate
-        from calib.errors import CalibrationError
+        return self._calibrate(frozenset())
 
-        normalise = self.contract.normalise
-        try:
-            return calibrate(
-                self.float_tflite,
-                lambda: (normalise(self.pixels[index : index + 1]) for index in range(len(self.pixels))),
-                self.recipe,
-                source=self.images.source,
-                input_range=self._input_range,
-                seed=self.images.seed,
-            )
-        except CalibrationError as error:
-            raise DataError(f"calibration on {self.images.source}: {error}") from error
+    @cached_property
+    def sensitivities(self) -> tuple[Sensitivity, ...]:
+        """What each layer's rounding costs, on the first calibration images."""
+        from calib import graph
+        from calib.sensitivity import measure
+
+        made = self.calibrated
+        images = self.contract.normalise(self.pixels[:_SENSITIVITY_IMAGES])
+        return measure(graph.read(made.model), made.calibration.ranges, images)
 
     @cached_property
     def reference(self) -> Scores:
-        """Log-probabilities of the Keras model on the images every artefact is checked with."""
-        return log_probabilities(self._predict_keras(self._check_pixels), "probabilities")
+        """Log-probabilities of the model it all comes from, on the images every artefact is checked with."""
+        return log_probabilities(self._predict_reference(self._check_pixels), "probabilities")
 
     @cached_property
     def int8_tflite(self) -> Checked:
         """`model_int8.tflite`: the artefact whose latency decides the search."""
-        from converters.int8 import quantize
+        return self._int8("model_int8.tflite", self.calibrated, frozenset())
 
-        made = self.calibrated
-        data = quantize(made.model, made.calibration, self.interface, self._input_range)
-        path = self._write("model_int8.tflite", data)
-        output: Literal["logits", "probabilities"] = "logits" if self.interface == "int8" else "probabilities"
-        return self._checked(Artifact.at(path, "tflite", "int8", self.interface, output))
+    def mixed_tflite(self, in_float: frozenset[str], name: str) -> Checked:
+        """The int8 `.tflite` whose operators writing the tensors `in_float` stay in float, as file `name`."""
+        return _guarded(lambda: self._int8(name, self._calibrate(in_float), in_float))
 
     def produce(self, formats: tuple[Format, ...], note: Callable[[str], Any]) -> tuple[Checked, ...]:
         """Every artefact of `formats`; `note` hears the name of each before it is made.
@@ -160,9 +159,49 @@ class Producer:
                     made += _guarded(make)
         return tuple(made)
 
+    def use_mixed(self, mixed: Checked) -> Checked:
+        """Makes `mixed` the int8 `.tflite` in place of the all-integer one; returns it at its new path."""
+        path = mixed.artifact.path.replace(self.folder / "model_int8.tflite")
+        self.int8_tflite = replace(mixed, artifact=replace(mixed.artifact, path=path))
+        return self.int8_tflite
+
     def probe(self) -> Checked:
         """`int8_tflite`, with conversion errors as ArtifactError."""
         return _guarded(lambda: self.int8_tflite)
+
+    def _calibrate(self, in_float: frozenset[str]) -> Calibrated:
+        from calib.calibrate import calibrate
+        from calib.errors import CalibrationError
+
+        normalise = self.contract.normalise
+        try:
+            return calibrate(
+                self.float_tflite,
+                lambda: (normalise(self.pixels[index : index + 1]) for index in range(len(self.pixels))),
+                self.recipe,
+                source=self.images.source,
+                input_range=self._input_range,
+                seed=self.images.seed,
+                in_float=in_float,
+                granularity=self.granularity,
+            )
+        except CalibrationError as error:
+            raise DataError(f"calibration on {self.images.source}: {error}") from error
+
+    def _int8(self, name: str, made: Calibrated, in_float: frozenset[str]) -> Checked:
+        from converters.int8 import quantize
+
+        data = quantize(
+            made.model,
+            made.calibration,
+            self.interface,
+            self._input_range,
+            in_float=in_float,
+            granularity=self.granularity,
+        )
+        path = self._write(name, data)
+        output: Literal["logits", "probabilities"] = "logits" if self.interface == "int8" else "probabilities"
+        return self._checked(Artifact.at(path, "tflite", "int8", self.interface, output))
 
     def _tflite(self) -> list[Checked]:
         return [
@@ -176,7 +215,11 @@ class Producer:
         preprocessing = self.contract
         made = [self._save_openvino(openvino_ir.read(self.float_path), "fp32", "float32")]
         quantized = openvino_ir.quantize(
-            openvino_ir.read(self.float_path), self.pixels, preprocessing.normalise, saturating=self.saturating
+            openvino_ir.read(self.float_path),
+            self.pixels,
+            preprocessing.normalise,
+            saturating=self.saturating,
+            per_tensor=self.granularity == "tensor",
         )
         if self.interface == "float32":
             return [*made, self._save_openvino(quantized, "int8", "float32")]
@@ -208,7 +251,7 @@ class Producer:
     def _check_pixels(self) -> Pixels:
         return self.pixels[:_CHECK_IMAGES]
 
-    def _predict_keras(self, pixels: Pixels) -> NDArray[np.float32]:
+    def _predict_reference(self, pixels: Pixels) -> NDArray[np.float32]:
         normalise = self.contract.normalise
         rows = [np.asarray(self.model(normalise(pixels[i : i + 1]), training=False)) for i in range(len(pixels))]
         return np.concatenate(rows)

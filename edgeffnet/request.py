@@ -11,13 +11,15 @@ from calib.recipes import RECIPES
 from converters.artifact import Format
 from edgeffnet import devices
 from edgeffnet.budget import Budget
+from edgeffnet.calibration_images import Selection
 from edgeffnet.devices import Device
 from edgeffnet.errors import UsageError
-from edgeffnet.production import FORMATS, Interface
+from edgeffnet.production import FORMATS, Granularity, Interface
 from edgeffnet.targets import address
 from edgeffnet.wanted import NetworkOptions, Wanted, candidates
 
 INTERFACES = ("uint8", "int8", "float32")
+GRANULARITIES = ("channel", "tensor")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,10 @@ class Request:
     val: Path | None
     interface: Interface
     recipe: str
+    granularity: Granularity
+    full_integer: bool
+    selection: Selection
+    allow_overlap: bool
     threads: int
     percentile: float
     formats: tuple[Format, ...]
@@ -66,6 +72,10 @@ def request(
     val: Path | None,
     io: str,
     recipe: str,
+    granularity: str,
+    full_integer: bool,
+    selection: Selection,
+    allow_overlap: bool,
     threads: int | None,
     percentile: float,
     formats: Sequence[str],
@@ -79,6 +89,8 @@ def request(
         raise UsageError(f"--io {io!r} is none of {', '.join(INTERFACES)}")
     if recipe not in RECIPES:
         raise UsageError(f"--recipe {recipe!r} is none of {', '.join(RECIPES)}")
+    if granularity not in GRANULARITIES:
+        raise UsageError(f"--granularity {granularity!r} is none of {', '.join(GRANULARITIES)}")
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
         raise UsageError(f"--formats: {', '.join(unknown) or 'nothing'} given; choose from {', '.join(FORMATS)}")
@@ -98,6 +110,8 @@ def request(
         raise UsageError("nothing limits the search: give --max-latency or another budget, or name a --variant")
     if budget.drop is not None and val is None:
         raise UsageError("--max-drop needs labelled images to hold it against: give --val")
+    if budget.agreement is not None and val is None:
+        raise UsageError("--min-agreement needs images to hold it against: give --val")
     if networks.weights == "random" and val is not None:
         raise UsageError("--weights random is for latency only: an untrained network has no accuracy; leave out --val")
     return Request(
@@ -108,6 +122,10 @@ def request(
         val=val,
         interface=cast(Interface, io),
         recipe=recipe,
+        granularity=cast(Granularity, granularity),
+        full_integer=full_integer,
+        selection=selection,
+        allow_overlap=allow_overlap,
         threads=threads,
         percentile=percentile,
         formats=tuple(form for form in FORMATS if form in formats),

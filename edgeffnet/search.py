@@ -11,16 +11,26 @@ from pathlib import Path
 
 from converters.artifact import Artifact
 from converters.check import Scores, log_probabilities
-from edgeffnet import selection
+from edgeffnet import floors, selection
 from edgeffnet.architecture import Architecture
 from edgeffnet.errors import AccuracyError, TargetError
+from edgeffnet.mixed_precision import Bench, MixedPrecision, leave_in_float
 from edgeffnet.production import Checked, Producer
 from edgeffnet.report.progress import Steps
 from edgeffnet.request import Request
 from edgeffnet.selection import Candidate
 from edgeffnet.targets.local import LocalTarget
 from edgeffnet.targets.target import Target
-from edgeffnet.validation import Accuracy, Comparison, accuracy, compare, latencies, missing_runtimes, raw_scores
+from edgeffnet.validation import (
+    Accuracy,
+    Comparison,
+    Latency,
+    accuracy,
+    compare,
+    latencies,
+    missing_runtimes,
+    raw_scores,
+)
 from edgeffnet.validation_images import ImagesOfBuild, ValidationImages
 
 # An estimate's lower end beyond this many times the budget settles it without a measurement.
@@ -39,6 +49,7 @@ class Winner:
     accuracies: dict[Artifact, Accuracy]
     comparisons: dict[Artifact, Comparison]
     not_run: dict[Artifact, str]
+    mixed: MixedPrecision | None = None
 
 
 class Search:
@@ -71,24 +82,30 @@ class Search:
                 folder,
                 interface=self.request.interface,
                 recipe=self.request.recipe,
+                granularity=self.request.granularity,
                 saturating=self.request.device.int8_saturates,
             )
             self.candidates[name] = self._tried(self.candidates[name], producer)
             if self.candidates[name].verdict == "fits":
                 made = self._made(name, producer)
-                worst = _worst(made.accuracies)
-                allowed = self.request.budget.drop
-                if allowed is None or worst is None or _points(worst) <= allowed:
-                    return self._won(name, made)
-                missed.append((name, worst))
-                reason = f"int8 loses {_points(worst):.2f} points of top-1, {allowed:g} allowed"
-                self.candidates[name] = replace(made.candidate, verdict="too inaccurate", reason=reason)
+                if self.request.budget.has_floor and not self.request.full_integer:
+                    made = self._mixed(made)
+                worst = self._worst(made)
+                if worst is None or floors.margin(worst, self.request.budget) >= 0:
+                    if made.candidate.verdict == "fits":
+                        return self._won(name, made)
+                    self.candidates[name] = made.candidate
+                else:
+                    missed.append((name, worst))
+                    reason = f"int8 {floors.said(worst, self.request.budget)}"
+                    self.candidates[name] = replace(made.candidate, verdict="too inaccurate", reason=reason)
             shutil.rmtree(folder)
         if missed:
-            name, best = min(missed, key=lambda item: _points(item[1]))
+            name, best = max(missed, key=lambda item: floors.margin(item[1], self.request.budget))
+            how = "all in int8" if self.request.full_integer else "with any number of layers in float"
             raise AccuracyError(
-                f"no candidate loses at most {self.request.budget.drop:g} points of top-1 to int8: "
-                f"the best, {name}, loses {_points(best):.2f} on {best.source}"
+                f"no candidate keeps its accuracy in int8, {how}: "
+                f"the best, {name}, {floors.said(best, self.request.budget)} on {best.source}"
             )
         raise selection.nothing_fits(tuple(self.candidates.values()), self.request.budget)
 
@@ -172,6 +189,37 @@ class Search:
             not_run=not_run,
         )
 
+    def _mixed(self, made: Winner) -> Winner:
+        """`made` with the layers of its int8 `.tflite` in float that the floors ask for."""
+        producer, budget, threads = made.producer, self.request.budget, self.request.run_threads
+        integer = producer.int8_tflite.artifact
+        if integer not in made.accuracies or floors.margin(made.accuracies[integer], budget) >= 0:
+            return made
+        fp32 = next(artifact for artifact in made.accuracies if artifact.precision == "fp32")
+        raw = self._scores([fp32], self.target, producer, made.images, threads)[fp32]
+        reference = log_probabilities(raw, fp32.output)
+        bench = Bench(self.target, made.images, reference, threads, self.request.percentile, self.steps)
+        found = leave_in_float(producer, made.accuracies[integer], budget, bench)
+        if found is None:
+            return made
+        accuracies = {artifact: at for artifact, at in made.accuracies.items() if artifact != integer}
+        size = found.checked.artifact.bytes
+        latency = found.latency if isinstance(made.candidate.latency, Latency) else made.candidate.latency
+        judged = selection.judge(made.candidate.architecture, budget, latency, size)
+        return replace(
+            made,
+            candidate=replace(judged, size_bytes=size),
+            checked=tuple(found.checked if one.artifact == integer else one for one in made.checked),
+            accuracies={**accuracies, found.checked.artifact: found.accuracy},
+            comparisons={artifact: at for artifact, at in made.comparisons.items() if artifact != integer},
+            mixed=found.precision,
+        )
+
+    def _worst(self, made: Winner) -> Accuracy | None:
+        """Of the int8 artefacts the one that is furthest from the floors; None where none was run."""
+        int8 = [found for artifact, found in made.accuracies.items() if artifact.precision == "int8"]
+        return min(int8, key=lambda found: floors.margin(found, self.request.budget), default=None)
+
     def _scores(
         self,
         artifacts: Sequence[Artifact],
@@ -196,13 +244,3 @@ class Search:
         if not self.request.measured or found.verdict != "fits":
             return found
         return replace(found, verdict="no figure", reason="not measured: a larger one fits")
-
-
-def _worst(accuracies: dict[Artifact, Accuracy]) -> Accuracy | None:
-    """Of the int8 artefacts the one that loses most top-1; None without labels."""
-    int8 = [found for artifact, found in accuracies.items() if artifact.precision == "int8" and found.drop]
-    return max(int8, key=_points, default=None)
-
-
-def _points(found: Accuracy) -> float:
-    return found.drop.value if found.drop else 0.0

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeffnet import calibration_images, imagesets, photographs
+from edgeffnet import calibration_images, imagesets, overlap, photographs
 from edgeffnet import images as image_files
-from edgeffnet.calibration_images import CalibrationImages
+from edgeffnet.calibration_images import CalibrationImages, Selection
 from edgeffnet.errors import DataError, UsageError
-from edgeffnet.hashing import sha256_of
 from edgeffnet.images import Pixels, Preprocessing
 from edgeffnet.imagesets import ImageSet
 from edgeffnet.request import Request
@@ -22,7 +22,8 @@ from edgeffnet.request import Request
 class ValidationImages:
     """Pixels uint8 (n, h, w, 3) with labels, or None and the reason there are none.
 
-    `sha256` identifies the files and labels; it is empty for the default photographs.
+    `sha256` identifies the files and labels; it is empty for the default photographs. `shared` of the
+    pictures calibrate too, which the user allowed.
     """
 
     pixels: Pixels
@@ -30,33 +31,65 @@ class ValidationImages:
     source: str
     sha256: str
     unlabelled_because: str = ""
+    shared: int = 0
 
 
 @dataclass(frozen=True)
 class ImagesOfBuild:
-    """Calibration images, and the user's validation set or None for crops of held-out photographs."""
+    """Calibration images, and the user's validation set or None for crops of held-out photographs.
+
+    `shared` pictures are in both, which the user allowed.
+    """
 
     calibration: CalibrationImages
     validation: ImageSet | None
     seed: int
+    shared: int = 0
 
     def validation_for(self, preprocessing: Preprocessing) -> ValidationImages:
         """The validation images as a network with `preprocessing` takes them."""
-        return from_set(self.validation, preprocessing) if self.validation else _held_out(preprocessing, self.seed)
+        if self.validation is None:
+            return _held_out(preprocessing, self.seed)
+        return replace(from_set(self.validation, preprocessing), shared=self.shared)
 
 
 def read(request: Request) -> ImagesOfBuild:
-    """Lists the images; DataError where one is in both sets, UsageError where labels are missing."""
+    """Lists a build's images, as `images_of` does."""
     names = request.wanted[0].label_names()
-    validation = imagesets.read(request.val, names) if request.val else None
-    if request.budget.drop is not None and validation and not validation.labelled:
+    labelled = request.budget.drop is not None
+    return images_of(
+        request.calib, request.val, names, request.seed, request.allow_overlap, labelled, request.selection
+    )
+
+
+def images_of(
+    calib: Path | None,
+    val: Path | None,
+    names: Sequence[str],
+    seed: int,
+    allow_overlap: bool,
+    labelled: bool,
+    selection: Selection,
+) -> ImagesOfBuild:
+    """Lists the images of folders or CSVs whose classes are `names`; default photographs without `calib`.
+
+    DataError where a picture is in both, unless that is allowed; UsageError where validation images
+    have to be `labelled` and are not.
+    """
+    validation = imagesets.read(val, names) if val else None
+    if labelled and validation and not validation.labelled:
         raise UsageError(f"--max-drop needs labels, and not every image of {validation.source} has one")
-    if request.calib is None:
-        return ImagesOfBuild(calibration_images.default(request.seed), validation, request.seed)
-    calibration = calibration_images.from_set(imagesets.read(request.calib, names), request.seed)
-    if validation:
-        _require_apart(calibration, validation)
-    return ImagesOfBuild(calibration, validation, request.seed)
+    if calib is None:
+        return ImagesOfBuild(calibration_images.default(seed), validation, seed)
+    calibration = calibration_images.from_set(imagesets.read(calib, names), seed, selection)
+    shared = overlap.pictures_in_both(calibration, validation) if validation else ()
+    if shared and not allow_overlap:
+        first, second = shared[0]
+        raise DataError(
+            f"both sets hold the same pictures ({len(shared)}), such as {first} (calibration) and {second} "
+            "(validation): keep the sets apart, or say --allow-overlap"
+        )
+    return ImagesOfBuild(calibration, validation, seed, len(shared))
 
 
 def from_set(found: ImageSet, preprocessing: Preprocessing) -> ValidationImages:
@@ -74,10 +107,3 @@ def _held_out(preprocessing: Preprocessing, seed: int) -> ValidationImages:
     names = " and ".join(Path(photograph.file).stem for photograph in photographs.HELD_OUT)
     source = f"crops of photographs kept out of calibration ({names})"
     return ValidationImages(pixels, None, source, "", "no labelled images were given (--val)")
-
-
-def _require_apart(calibration: CalibrationImages, validation: ImageSet) -> None:
-    seen = {sha256_of(image.path) for image in calibration.chosen}
-    for image in validation.images:
-        if sha256_of(image.path) in seen:
-            raise DataError(f"{image.path} is both a calibration and a validation image; keep the sets apart")

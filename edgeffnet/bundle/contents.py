@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from converters.artifact import Artifact, Format, Precision
 from edgeffnet.errors import DataError
 from edgeffnet.images import Preprocessing
 
+if TYPE_CHECKING:
+    from edgeffnet.calibration_images import CalibrationImages
+    from edgeffnet.production import Producer
+
 LABELS = "labels.txt"
 CONTRACT = "preprocessing.json"
+CHOICE = "calibration.json"
 
 
 def settle(made_in: Path, bundle: Path, artifacts: Sequence[Artifact]) -> dict[Artifact, Artifact]:
@@ -38,6 +44,30 @@ def write_contract(
         },
     }
     (bundle / CONTRACT).write_text(json.dumps(contract, indent=2) + "\n", encoding="utf-8")
+
+
+def calibration(producer: Producer) -> dict[str, Any]:
+    """How `producer` calibrated, and on which files, as reports and manifests tell it."""
+    made = producer.calibrated
+    return {
+        "method": made.calibration.method,
+        "granularity": producer.granularity,
+        "steps": [{"step": done.step, "detail": done.detail} for done in made.steps],
+        "images": made.calibration.images,
+        "sha256": made.calibration.digest(),
+        **producer.images.to_dict(),
+    }
+
+
+def write_choice(bundle: Path, images: CalibrationImages) -> None:
+    """Writes calibration.json, which names the chosen calibration images by hash; default photographs need none."""
+    if images.choice:
+        images.choice.write(bundle / CHOICE)
+
+
+def shared_note(count: int) -> str:
+    """What has to be said where pictures both calibrate and validate."""
+    return f"{count} pictures both calibrate and validate (--allow-overlap): accuracy is flattered"
 
 
 def read_labels(path: Path) -> tuple[str, ...]:

@@ -24,17 +24,11 @@ def write(
     seconds: dict[str, float],
 ) -> Report:
     """Fills `folder`, which becomes the request's output; returns the report it holds."""
-    weights, calibrated = winner.producer.weights, winner.producer.calibrated
+    weights = winner.producer.weights
     settled = contents.settle(winner.producer.folder, folder, [made.artifact for made in winner.checked])
     made_from = {
         "weights": weights.provenance.to_dict(),
-        "calibration": {
-            "method": calibrated.calibration.method,
-            "steps": [{"step": done.step, "detail": done.detail} for done in calibrated.steps],
-            "images": calibrated.calibration.images,
-            "sha256": calibrated.calibration.digest(),
-            **winner.producer.images.to_dict(),
-        },
+        "calibration": contents.calibration(winner.producer),
     }
     report = Report(
         output=request.output,
@@ -63,13 +57,16 @@ def write(
             "images": len(winner.images.pixels),
             "sha256": winner.images.sha256 or None,
             "labelled": winner.images.labels is not None,
+            "shared_with_calibration": winner.images.shared,
         },
         target=request.target,
         machine=machine,
         notes=notes(request, winner, latency, machine),
+        mixed_precision=winner.mixed,
         seconds=seconds,
         **made_from,
     )
+    contents.write_choice(folder, winner.producer.images)
     contents.write_contract(folder, winner.producer.contract, weights.labels, list(settled.values()))
     (folder / "report.json").write_text(report.to_json(), encoding="utf-8")
     built = {"device": request.device.name, "variant": winner.candidate.architecture.name, "io": request.interface}
@@ -113,6 +110,12 @@ def notes(
             "mean and std differ by channel: the models normalise inside, in one operator before the first convolution "
             f"({NORMALISATION_MACS_PER_PIXEL * winner.producer.contract.resolution**2:,} multiply-adds)"
         )
+    if winner.images.shared:
+        made.append(contents.shared_note(winner.images.shared))
+    if winner.mixed:
+        made.append(winner.mixed.said())
+        if isinstance(figure, selection.EstimatedLatency):
+            made.append(f"the latency estimated for {device} is that of all layers in int8")
     if not winner.producer.weights.trained:
         made.append("random weights: latency only; no accuracy, agreement or error means anything")
     if not winner.producer.images.chosen:

@@ -10,6 +10,7 @@ from typing import Any
 from converters.artifact import Artifact
 from converters.check import Difference
 from edgeffnet.budget import Budget
+from edgeffnet.mixed_precision import MixedPrecision
 from edgeffnet.selection import Candidate, bound_by
 from edgeffnet.validation import Accuracy, Comparison, Latency
 
@@ -64,6 +65,7 @@ class Report:
     machine: dict[str, Any]
     notes: tuple[str, ...]
     seconds: dict[str, float]
+    mixed_precision: MixedPrecision | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data as `report.json` holds it; paths are relative to the output folder."""
@@ -82,6 +84,7 @@ class Report:
             "weights": self.weights,
             "calibration": self.calibration,
             "validation": self.validation,
+            "mixed_precision": self.mixed_precision.to_dict() if self.mixed_precision else None,
             "target": self.target,
             "machine": self.machine,
             "notes": list(self.notes),

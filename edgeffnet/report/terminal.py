@@ -10,6 +10,7 @@ from rich.table import Table
 
 from edgeffnet.budget import Budget
 from edgeffnet.bundle.validate import Validation
+from edgeffnet.quantization import Quantized
 from edgeffnet.report.report import Report
 from edgeffnet.selection import Candidate, EstimatedLatency, bound_by, limit_text
 from edgeffnet.statistics import Interval
@@ -66,6 +67,22 @@ def show_validation(found: Validation) -> None:
         console.print(f"- {artifact.name}: not run there: {escape(reason)}")
     for note in found.notes:
         console.print(f"- {escape(note)}")
+
+
+def show_quantized(found: Quantized) -> None:
+    """Prints what int8 kept of a user's model, and what to know about the figures."""
+    console = _console()
+    images = next(iter(found.accuracies.values())).images
+    console.print(f"{found.model.name} on {images} images: {escape(found.validation)}")
+    table = _table()
+    _artifact_columns(table, timed=False)
+    for made in found.checked:
+        row = _artifact_row(made.artifact.name, made.artifact.bytes, None, found.accuracies.get(made.artifact))
+        table.add_row(*row[:2], *row[4:])
+    console.print(table)
+    for note in found.notes:
+        console.print(f"- {escape(note)}", highlight=False)
+    console.print(f"\n-> {found.output}/model_int8.tflite in {sum(found.seconds.values()):.0f} s", highlight=False)
 
 
 def _instructions(found: Validation) -> Table:
@@ -181,9 +198,9 @@ def _threads_here(report: Report) -> int:
     return next((found.latency.threads for found in report.artifacts if found.latency), report.threads)
 
 
-def _artifact_columns(table: Table, labelled: bool = True) -> None:
+def _artifact_columns(table: Table, labelled: bool = True, timed: bool = True) -> None:
     table.add_column("model")
-    for name in ("size", "p50", "p90"):
+    for name in ("size", "p50", "p90") if timed else ("size",):
         table.add_column(name, justify="right")
     if labelled:
         for name in ("top-1", "top-5", "drop (points, 95%)"):

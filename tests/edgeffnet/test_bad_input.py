@@ -106,7 +106,7 @@ def test_an_image_in_both_sets_exits_6(run: Run, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         shutil.copy(photographs.path_of(photographs.HELD_OUT[0]), tmp_path / name / f"{name}.png")
-    refused(run, 6, "both a calibration and a validation image", tmp_path, *BUILD, "--calib", "one", "--val", "two")
+    refused(run, 6, "both sets hold the same pictures (1)", tmp_path, *BUILD, "--calib", "one", "--val", "two")
 
 
 def test_a_folder_that_is_not_ours_is_left_alone(run: Run, tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+"""A user's own float classifier, as the `.tflite` that calibration works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from converters.errors import ConversionError
+from edgeffnet.errors import DataError
+from edgeffnet.hashing import sha256_of
+
+
+@dataclass(frozen=True)
+class FloatModel:
+    """A float32 classifier: one NHWC image in, probabilities out; `data` is its `.tflite`.
+
+    `softmax_added` where the file ended in logits.
+    """
+
+    data: bytes
+    name: str
+    sha256: str
+    resolution: int
+    classes: int
+    softmax_added: bool
+
+
+def read(path: Path) -> FloatModel:
+    """The model in a float `.tflite` or a `.keras` file (Keras' safe mode: nothing in it is executed).
+
+    DataError says what keeps it from being quantized.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such model")
+    readers = {".tflite": _read_tflite, ".keras": _read_keras}
+    if path.suffix not in readers:
+        raise DataError(f"{path}: not a .tflite or .keras model")
+    from calib.errors import CalibrationError
+    from converters.float_file import prepared
+
+    try:
+        made = prepared(readers[path.suffix](path))
+    except (ConversionError, CalibrationError) as error:
+        raise DataError(f"{path}: {error}") from error
+    return FloatModel(made.data, path.name, sha256_of(path), made.resolution, made.classes, made.softmax_added)
+
+
+def _read_tflite(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def _read_keras(path: Path) -> bytes:
+    from edgeffnet.tensorflow_import import import_tensorflow
+
+    import_tensorflow()
+    import keras
+
+    from converters.frozen import freeze
+    from converters.tflite import float_tflite
+
+    try:
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises many types for what it cannot read
+        raise DataError(f"{path}: Keras cannot read it ({str(error).splitlines()[0]})") from None
+    return float_tflite(freeze(model))

@@ -1,0 +1,319 @@
+"""A user's own float model -> a bundle with its int8 forms, and what int8 cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.recipes import RECIPES
+from converters.artifact import Artifact, Format
+from converters.check import log_probabilities
+from edgeffnet import floors
+from edgeffnet.budget import Budget
+from edgeffnet.bundle import contents, manifest
+from edgeffnet.bundle.folder import appearing, require_usable
+from edgeffnet.calibration_images import MAXIMUM, CalibrationImages, Selection
+from edgeffnet.errors import AccuracyError, UsageError
+from edgeffnet.float_models import FloatModel
+from edgeffnet.float_models import read as read_model
+from edgeffnet.images import Pixels, Preprocessing, read_preprocessing
+from edgeffnet.mixed_precision import Bench, MixedPrecision, leave_in_float
+from edgeffnet.production import Checked, Granularity, Interface, Producer
+from edgeffnet.report.progress import Steps
+from edgeffnet.report.quiet import quiet
+from edgeffnet.request import GRANULARITIES, INTERFACES
+from edgeffnet.targets import agent
+from edgeffnet.targets.local import LocalTarget
+from edgeffnet.tensorflow_import import require_build_tools
+from edgeffnet.validation import Accuracy, accuracy, raw_scores
+from edgeffnet.validation_images import ImagesOfBuild, ValidationImages, images_of
+
+FORMATS: tuple[Format, ...] = ("tflite", "openvino")
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """The artefacts of a user's model, and their accuracy beside the float model's on the same images."""
+
+    output: Path
+    model: FloatModel
+    checked: tuple[Checked, ...]
+    accuracies: dict[Artifact, Accuracy]
+    calibration: dict[str, Any]
+    validation: str
+    mixed: MixedPrecision | None
+    notes: tuple[str, ...]
+    seconds: dict[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema_version": "1",
+            "model": {"file": self.model.name, "sha256": self.model.sha256, "classes": self.model.classes},
+            "artifacts": [
+                {
+                    **made.artifact.to_dict(self.output),
+                    "check": {"against": "the float model, on calibration images", **vars(made.difference)},
+                    "accuracy": found.to_dict() if (found := self.accuracies.get(made.artifact)) else None,
+                }
+                for made in self.checked
+            ],
+            "calibration": self.calibration,
+            "validation": self.validation,
+            "mixed_precision": self.mixed.to_dict() if self.mixed else None,
+            "notes": list(self.notes),
+            "seconds": {name: round(taken, 3) for name, taken in self.seconds.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to quantize; `saturating` is of the machine the OpenVINO model is for."""
+
+    interface: Interface
+    recipe: str
+    granularity: Granularity
+    full_integer: bool
+    saturating: bool
+    formats: tuple[Format, ...]
+    threads: int | None
+
+
+def quantize(
+    model: Path,
+    preprocessing: Path | None,
+    *,
+    calib: Path | None = None,
+    val: Path | None = None,
+    labels: Path | None = None,
+    io: str = "uint8",
+    recipe: str = "default",
+    granularity: str = "channel",
+    full_integer: bool = False,
+    calib_count: int = MAXIMUM,
+    calib_choice: str = "balanced",
+    allow_overlap: bool = False,
+    budget: Budget | None = None,
+    device: str = "local",
+    formats: Sequence[str] = FORMATS,
+    threads: int | None = None,
+    seed: int = 0,
+    output: Path = Path("out"),
+    steps: Steps | None = None,
+) -> Quantized:
+    """Quantizes a float `.tflite` or `.keras` classifier into the bundle `output`.
+
+    `preprocessing` is the JSON file that says what the model expects of its images. The `budget`'s
+    drop and agreement are floors, held against `val`; `device` is the one the OpenVINO model is for.
+    Raises an `edgeffnet.errors.EdgeffnetError`; then `output` is as it was before.
+    """
+    from edgeffnet import devices
+
+    require_build_tools()
+    steps, floor = steps or Steps(), budget or Budget()
+    options = _options(io, recipe, granularity, full_integer, devices.load(device).int8_saturates, formats, threads)
+    if floor.has_floor and val is None:
+        raise UsageError("--max-drop and --min-agreement need images to be held against: give --val")
+    if preprocessing is None:
+        raise UsageError(
+            f"nobody says what {model.name} expects of its images: give --preprocessing FILE, "
+            'such as {"resolution": 224, "crop": 0.875, "interpolation": "bicubic", "mean": [127, 127, 127], '
+            '"std": [128, 128, 128]}'
+        )
+    stated = read_preprocessing(preprocessing)
+    require_usable(output)
+    with ExitStack() as stack:
+        stack.enter_context(quiet())
+        work = stack.enter_context(appearing(output))
+        with steps("Reading the model"):
+            source = read_model(model)
+        _require_fit(source, stated, options.interface)
+        names = contents.read_labels(labels) if labels else tuple(f"class {index}" for index in range(source.classes))
+        if len(names) != source.classes:
+            raise UsageError(f"--labels holds {len(names)} names, but {model.name} has {source.classes} classes")
+        with steps("Listing images"):
+            images = images_of(
+                calib, val, names, seed, allow_overlap, floor.drop is not None, Selection(calib_count, calib_choice)
+            )
+        folder = work / "made"
+        folder.mkdir()
+        producer = ModelProducer(source, stated, images.calibration, folder, options)
+        place = stack.enter_context(closing(LocalTarget()))
+        made = _made(producer, images, floor, options, place, steps)
+        return _written(made, producer, source, names, work, output, steps)
+
+
+class ModelProducer(Producer):
+    """Makes the artefacts of a model that is there already, checked against itself in float."""
+
+    def __init__(
+        self, source: FloatModel, stated: Preprocessing, images: CalibrationImages, folder: Path, options: Options
+    ) -> None:
+        self.source = source
+        self.stated = stated
+        self.images = images
+        self.folder = folder
+        self.interface = options.interface
+        self.recipe = options.recipe
+        self.granularity = options.granularity
+        self.saturating = options.saturating
+
+    @property
+    def normalises_inside(self) -> bool:
+        return False
+
+    @property
+    def contract(self) -> Preprocessing:
+        return self.stated
+
+    @property
+    def float_tflite(self) -> bytes:
+        return self.source.data
+
+    def _predict_reference(self, pixels: Pixels) -> NDArray[np.float32]:
+        loaded = agent.FORMATS["tflite"](str(self.float_path), 1)
+        mean, std = [*self.stated.mean], [*self.stated.std]
+        return np.stack([agent.scores(loaded, one, mean, std) for one in pixels])
+
+
+@dataclass(frozen=True)
+class _Made:
+    checked: tuple[Checked, ...]
+    accuracies: dict[Artifact, Accuracy]
+    images: ValidationImages
+    mixed: MixedPrecision | None
+
+
+def _options(
+    io: str,
+    recipe: str,
+    granularity: str,
+    full_integer: bool,
+    saturating: bool,
+    formats: Sequence[str],
+    threads: int | None,
+) -> Options:
+    for option, value, known in (
+        ("--io", io, INTERFACES),
+        ("--recipe", recipe, tuple(RECIPES)),
+        ("--granularity", granularity, GRANULARITIES),
+    ):
+        if value not in known:
+            raise UsageError(f"{option} {value!r} is none of {', '.join(known)}")
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or "tflite" not in formats:
+        raise UsageError(f"--formats: {', '.join(formats) or 'nothing'} given; choose tflite, or tflite,openvino")
+    return Options(
+        interface=cast(Interface, io),
+        recipe=recipe,
+        granularity=cast(Granularity, granularity),
+        full_integer=full_integer,
+        saturating=saturating,
+        formats=tuple(form for form in FORMATS if form in formats),
+        threads=threads,
+    )
+
+
+def _require_fit(source: FloatModel, stated: Preprocessing, interface: Interface) -> None:
+    if source.resolution != stated.resolution:
+        raise UsageError(
+            f"--preprocessing says {stated.resolution} pixels, but {source.name} takes {source.resolution}"
+        )
+    if interface != "float32" and (len(set(stated.mean)) > 1 or len(set(stated.std)) > 1):
+        raise UsageError(
+            f"mean and std differ by channel, so no one 8-bit scale is the normalisation of {source.name}: "
+            "say --io float32, or put the normalisation into the model"
+        )
+
+
+def _made(
+    producer: ModelProducer, images: ImagesOfBuild, floor: Budget, options: Options, place: LocalTarget, steps: Steps
+) -> _Made:
+    with steps("Reading calibration images"):
+        _ = producer.pixels
+    checked = producer.produce(options.formats, steps)
+    with steps("Reading validation images"):
+        validation = images.validation_for(producer.contract)
+    artifacts = [one.artifact for one in checked]
+    with steps("Running the artefacts over the validation images"):
+        raw = raw_scores(
+            artifacts,
+            [place],
+            producer.contract,
+            validation.pixels,
+            threads=options.threads,
+            progress=steps.advance,
+        )
+    scores = {artifact: log_probabilities(raw[artifact], artifact.output) for artifact in artifacts}
+    reference = scores[artifacts[0]]
+    accuracies = {artifact: accuracy(reference, scores[artifact], validation) for artifact in artifacts}
+    integer, mixed = producer.int8_tflite.artifact, None
+    if floors.margin(accuracies[integer], floor) < 0 and not options.full_integer:
+        bench = Bench(place, validation, reference, options.threads, 50, steps)
+        found = leave_in_float(producer, accuracies[integer], floor, bench)
+        if found:
+            mixed = found.precision
+            checked = tuple(found.checked if one.artifact == integer else one for one in checked)
+            del accuracies[integer]
+            accuracies[found.checked.artifact] = found.accuracy
+    worst = min(
+        (at for artifact, at in accuracies.items() if artifact.precision == "int8"),
+        key=lambda at: floors.margin(at, floor),
+    )
+    if floors.margin(worst, floor) < 0:
+        how = "all in int8" if options.full_integer else "with any number of layers in float"
+        raise AccuracyError(f"{producer.source.name}, {how}, {floors.said(worst, floor)} on {worst.source}")
+    return _Made(checked, accuracies, validation, mixed)
+
+
+def _written(
+    made: _Made,
+    producer: ModelProducer,
+    source: FloatModel,
+    labels: Sequence[str],
+    work: Path,
+    output: Path,
+    steps: Steps,
+) -> Quantized:
+    settled = contents.settle(producer.folder, work, [one.artifact for one in made.checked])
+    contents.write_choice(work, producer.images)
+    contents.write_contract(work, producer.contract, labels, list(settled.values()))
+    final = {old: new.moved_to(work, output) for old, new in settled.items()}
+    calibration = contents.calibration(producer)
+    found = Quantized(
+        output=output,
+        model=source,
+        checked=tuple(replace(one, artifact=final[one.artifact]) for one in made.checked),
+        accuracies={final[artifact]: at for artifact, at in made.accuracies.items()},
+        calibration=calibration,
+        validation=made.images.source,
+        mixed=made.mixed,
+        notes=_notes(made, source, producer),
+        seconds=steps.seconds,
+    )
+    (work / "report.json").write_text(
+        json.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    manifest.write(work, {"model": {"file": source.name, "sha256": source.sha256}, "calibration": calibration})
+    return found
+
+
+def _notes(made: _Made, source: FloatModel, producer: ModelProducer) -> tuple[str, ...]:
+    notes = []
+    if source.softmax_added:
+        notes.append(f"{source.name} ends in logits: a softmax was added, and probabilities come out")
+    if made.images.labels is None:
+        notes.append(f"no accuracy is stated: {made.images.unlabelled_because}; agreement and error are against fp32")
+    if made.images.shared:
+        notes.append(contents.shared_note(made.images.shared))
+    if not producer.images.chosen:
+        notes.append(f"calibrated on {producer.images.source}; photographs of your own (--calib) serve better")
+    if made.mixed:
+        notes.append(made.mixed.said())
+    return tuple(notes)
