@@ -11,8 +11,21 @@ from typing import Any, Literal
 
 import numpy as np
 
-from calib import channels, choice, equalization, graph, padding, recipes, reconstruction, selection, statistics, swish
+from calib import (
+    channels,
+    choice,
+    convergence,
+    equalization,
+    graph,
+    padding,
+    recipes,
+    reconstruction,
+    selection,
+    statistics,
+    swish,
+)
 from calib.calibration import Calibration, Range
+from calib.convergence import Convergence
 from calib.errors import CalibrationError
 from calib.graph import Array
 from calib.recipes import AbsorbPadding, Factors, Ranges, Recipe
@@ -31,11 +44,17 @@ class Done:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A float `.tflite` of the same function, fit for 8 bits, and the ranges of its activations."""
+    """A float `.tflite` of the same function, fit for 8 bits, and the ranges of its activations.
+
+    `unrounded` is that model before its weights were put on their grids: the same tensors, the same
+    places. `convergence` says whether more images would still move the ranges.
+    """
 
     model: bytes
     calibration: Calibration
     steps: tuple[Done, ...]
+    unrounded: bytes
+    convergence: Convergence | None
 
 
 def calibrate(
@@ -62,8 +81,11 @@ def calibrate(
     taken = recipes.named(recipe) if isinstance(recipe, str) else recipe
     work = _Work(graph.read(model), images, input_range, seed, threads, in_float, granularity == "tensor")
     done = []
+    unrounded = None
     for step in taken.steps:
         start = time.perf_counter()
+        if isinstance(step, recipes.Reconstruct) and unrounded is None:
+            unrounded = graph.write(work.model)
         detail = work.take(step)
         done.append(Done(type(step).__name__, detail, time.perf_counter() - start))
     graph.prune(work.model)
@@ -74,7 +96,8 @@ def calibrate(
         source=source,
         images_sha256=work.seen.images_sha256,
     )
-    return Calibrated(graph.write(work.model), calibration, tuple(done))
+    made = graph.write(work.model)
+    return Calibrated(made, calibration, tuple(done), unrounded or made, work.convergence)
 
 
 class _Work:
@@ -98,6 +121,7 @@ class _Work:
         self.in_float = in_float
         self.per_tensor = per_tensor
         self.ranges: dict[str, Range] = {}
+        self.convergence: Convergence | None = None
         self._seen: statistics.Statistics | None = None
 
     @property
@@ -114,6 +138,7 @@ class _Work:
             return self._factors(step)
         if isinstance(step, Ranges):
             self.ranges = choice.choose(self.model, self.seen, step.method)
+            self.convergence = convergence.of(self.model, self.seen, step.method)
             if self.input_range is not None:
                 main = self.model.subgraphs[0]
                 self.ranges[graph.tensor_name(main.tensors[main.inputs[0]])] = self.input_range

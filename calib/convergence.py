@@ -18,10 +18,22 @@ class Convergence:
     movement: float
     typical: float
 
+    def said(self) -> str:
+        """In words."""
+        return (
+            f"between two halves of the images the typical range moves by {self.typical:.1%}, {self.tensor} most, by "
+            f"{self.movement:.0%}: {'more images would change little' if self.settled else 'more images would help'}"
+        )
+
     @property
     def settled(self) -> bool:
         """Whether the typical range moves by less than two steps of its 8-bit grid."""
         return self.typical < 2 / 255
+
+
+def of(model: Any, seen: Statistics, method: MethodName) -> Convergence | None:
+    """The convergence of ranges by `method` over all of `seen`'s images; None for a single image."""
+    return compare(model, *seen.halves, method) if seen.halves else None
 
 
 def compare(model: Any, first: Statistics, second: Statistics, method: MethodName = "mse") -> Convergence:

@@ -33,11 +33,18 @@ class Mixed:
     met: bool
 
 
-def choose(rows: Sequence[Sensitivity], cost: Cost, score: Score, floor: float) -> Mixed:
+def choose(
+    units: Sequence[Unit],
+    cost: Cost,
+    score: Score,
+    floor: float,
+    ranking: Callable[[], Sequence[Unit]] | None = None,
+) -> Mixed:
     """The cheapest list of layers in float found with which `score` reaches `floor`.
 
-    `score(tensors)` builds and measures the model whose operators writing `tensors` stay in float;
-    `cost(unit)` is what leaving one in float adds, in any unit. Where the floor is out of reach, the
+    `units` are the network's layers in order. `score(tensors)` builds and measures the model whose
+    operators writing `tensors` stay in float; `cost(unit)` is what leaving one in float adds, in any
+    unit. `ranking()` gives the second order, where there is one. Where the floor is out of reach, the
     best tried is returned with `met` false.
     """
     tried: dict[frozenset[str], Mixed] = {}
@@ -52,11 +59,10 @@ def choose(rows: Sequence[Sensitivity], cost: Cost, score: Score, floor: float) 
 
     if at(()).met:
         return at(())
-    in_order = [row.unit for row in sorted(rows, key=lambda row: row.unit.first)]
-    _shortest(in_order, cost, at)
+    _shortest(units, cost, at)
     passing = [found.cost for found in tried.values() if found.met]
-    if passing:
-        _shortest(_cheaper(ranked(rows, cost), cost, min(passing)), cost, at, from_all=True)
+    if passing and ranking is not None:
+        _shortest(_cheaper(ranking(), cost, min(passing)), cost, at, from_all=True)
     return min(tried.values(), key=lambda found: (not found.met, found.cost if found.met else -found.score))
 
 
@@ -88,6 +94,21 @@ def float_costs(model: Any) -> dict[str, float]:
                 reads = shape[1:3] if layers[position].kind == "depthwise" else shape[1:]
                 made[unit.layer] += written * math.prod(reads)
     return made
+
+
+def with_float_weights(rounded: bytes, unrounded: bytes, in_float: frozenset[str]) -> bytes:
+    """The `.tflite` `rounded` with the weights and biases of `unrounded` in the layers that write `in_float`.
+
+    What a calibration with those layers in float would give, but for the layers behind them, which
+    were settled on noisier inputs: near enough to compare many choices, at no time.
+    """
+    made, source = graph.read(rounded), graph.read(unrounded)
+    for layer in graph.layers(made):
+        if layer.name in in_float:
+            for index in (layer.kernel, layer.bias):
+                graph.set_constant(made, index, graph.constant(source, index))
+    graph.prune(made)
+    return graph.write(made)
 
 
 def _shortest(order: Sequence[Unit], cost: Cost, at: Callable[[Sequence[Unit]], Mixed], from_all: bool = False) -> None:

@@ -13,7 +13,7 @@ import queue
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,11 +54,15 @@ class Activation:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Every activation by tensor name, over `images` images whose contents hash to `images_sha256`."""
+    """Every activation by tensor name, over `images` images whose contents hash to `images_sha256`.
+
+    `halves` are those of two disjoint halves of the images; None where one would be empty.
+    """
 
     activations: Mapping[str, Activation]
     images: int
     images_sha256: str
+    halves: tuple[Statistics, Statistics] | None = None
 
 
 def collect(model: bytes, batches: Iterable[Array], workers: int | None = None) -> Statistics:
@@ -79,14 +83,27 @@ def collect(model: bytes, batches: Iterable[Array], workers: int | None = None) 
         finally:
             observers.put(observer)
 
-    merged: dict[str, Activation] = {}
+    halves: tuple[dict[str, Activation], ...] = ({}, {})
     hashes: list[str] = []
     with ThreadPoolExecutor(workers) as pool:
-        for seen in _ahead(pool, one, _images(batches, hashes), 2 * workers):
-            for name, found in seen.items():
-                merged[name] = _merge(merged[name], found) if name in merged else found
+        for number, seen in enumerate(_ahead(pool, one, _images(batches, hashes), 2 * workers)):
+            _add(halves[int(hashes[number], 16) % 2], seen)
     if not hashes:
         raise CalibrationError("no calibration images")
+    whole = dict(halves[0])
+    _add(whole, halves[1])
+    odd = [hashed for hashed in hashes if int(hashed, 16) % 2]
+    even = [hashed for hashed in hashes if not int(hashed, 16) % 2]
+    parts = (_finished(halves[0], even), _finished(halves[1], odd)) if even and odd else None
+    return replace(_finished(whole, hashes), halves=parts)
+
+
+def _add(merged: dict[str, Activation], seen: Mapping[str, Activation]) -> None:
+    for name, found in seen.items():
+        merged[name] = _merge(merged[name], found) if name in merged else found
+
+
+def _finished(merged: Mapping[str, Activation], hashes: list[str]) -> Statistics:
     averaged = {name: _averaged(found, len(hashes)) for name, found in merged.items()}
     digest = hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest()
     return Statistics(averaged, len(hashes), digest)

@@ -42,13 +42,19 @@ def read(float_tflite: Path) -> Any:
 
 
 def quantize(
-    model: Any, pixels: NDArray[Any], normalise: Normalise, *, saturating: bool, per_tensor: bool = False
+    model: Any,
+    pixels: NDArray[Any],
+    normalise: Normalise,
+    *,
+    saturating: bool,
+    per_tensor: bool = False,
+    in_float: Sequence[int] = (),
 ) -> Any:
     """The int8 form of `model` by NNCF, calibrated on `pixels`, uint8 (n, h, w, 3), as `normalise` makes them.
 
     `saturating`: the machine it will run on adds pairs of 8-bit products in 16 bits (x86 without
     VNNI); its weights then use half their range so that no sum overflows. `per_tensor` gives each
-    kernel one scale.
+    kernel one scale. The layers `in_float`, counted in the network's order, stay in float.
 
     Networks of clamped activations (ReLU6) get one range per tensor, from the smallest to the
     largest value seen. NNCF's defaults, a range per channel of depthwise inputs averaged over
@@ -66,10 +72,17 @@ def quantize(
                 nncf.Dataset(pixels, lambda image: normalise(image[None])),
                 subset_size=len(pixels),
                 preset=nncf.QuantizationPreset.MIXED,
+                ignored_scope=nncf.IgnoredScope(names=[_layers(model)[index] for index in in_float]),
                 advanced_parameters=_advanced_parameters(model, saturating, per_tensor),
             )
         except (RuntimeError, ValueError) as error:
             raise ConversionError(f"NNCF quantization failed: {str(error).splitlines()[0]}") from error
+
+
+def _layers(model: Any) -> list[str]:
+    """The names of operators with weights, in order: those of the `.tflite`'s layers."""
+    kinds = ("Convolution", "GroupConvolution", "MatMul")
+    return [node.get_friendly_name() for node in model.get_ordered_ops() if node.get_type_name() in kinds]
 
 
 def _advanced_parameters(model: Any, saturating: bool, per_tensor: bool) -> Any:

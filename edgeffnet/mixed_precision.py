@@ -1,8 +1,10 @@
-"""The few layers of an int8 `.tflite` that stay in float so that an accuracy floor is met."""
+"""The few layers of an int8 artefact that stay in float so that an accuracy floor is met."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converters.artifact import Artifact
@@ -11,22 +13,24 @@ from edgeffnet import floors
 from edgeffnet.budget import Budget
 from edgeffnet.report.progress import Steps
 from edgeffnet.targets.target import Target
-from edgeffnet.validation import Accuracy, Latency, accuracy, latencies, raw_scores
+from edgeffnet.validation import Accuracy, Latency, accuracy, latencies, scores_of_shards
 from edgeffnet.validation_images import ValidationImages
 
 if TYPE_CHECKING:
+    from calib.sensitivity import Unit
     from edgeffnet.production import Checked, Producer
 
 
 @dataclass(frozen=True)
 class MixedPrecision:
-    """What was left in float, and what that bought and cost.
+    """What was left in float in the artefact called `artifact`, and what that bought and cost.
 
     `layers` are names in the Keras model, of `of` that could be quantized. `integer` is the accuracy
     of the all-integer model on the same images, `integer_ms` and `mixed_ms` the median latencies of
     both, timed in turns `on` a machine. `met` says whether the floors are.
     """
 
+    artifact: str
     layers: tuple[str, ...]
     of: int
     met: bool
@@ -39,10 +43,10 @@ class MixedPrecision:
     def said(self) -> str:
         """In words."""
         return (
-            f"TFLite int8: {len(self.layers)} of {self.of} layers stay in float ({', '.join(self.layers)}): with all "
-            f"in int8 it agrees with fp32 on {self.integer.agreement.value:.2%}; median {self.mixed_ms:.2f} ms instead "
-            f"of {self.integer_ms:.2f} ms on {self.on}. Which layers was decided on {self.calibration_source}, how "
-            "many by the images the floor is held against"
+            f"{self.artifact}: {len(self.layers)} of {self.of} layers stay in float ({', '.join(self.layers)}): with "
+            f"all in int8 it agrees with fp32 on {self.integer.agreement.value:.2%}; median {self.mixed_ms:.2f} ms "
+            f"instead of {self.integer_ms:.2f} ms on {self.on}. Which layers was decided on {self.calibration_source}, "
+            "how many by the images the floor is held against"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,10 +65,12 @@ class Mixed:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where and on what artefacts are tried: `reference` are fp32's log-probabilities on `images`."""
+    """Where and on what artefacts are tried: `reference` are fp32's log-probabilities on `images`, whose shards
+    are `files`."""
 
     target: Target
     images: ValidationImages
+    files: Sequence[Path]
     reference: Scores
     threads: int | None
     percentile: float
@@ -72,47 +78,129 @@ class Bench:
 
     def accuracy(self, producer: Producer, artifact: Artifact) -> Accuracy:
         """`artifact`'s predictions beside the reference's."""
-        raw = raw_scores(
+        raw = scores_of_shards(
             [artifact],
             [self.target],
             producer.contract,
-            self.images.pixels,
+            self.files,
             threads=self.threads,
             progress=self.steps.advance,
         )[artifact]
         return accuracy(self.reference, log_probabilities(raw, artifact.output), self.images)
 
 
-def leave_in_float(producer: Producer, integer: Accuracy, budget: Budget, bench: Bench) -> Mixed | None:
-    """Replaces the producer's all-integer `.tflite` by the cheapest mixed one found that meets the floors.
+def leave_in_float(
+    producer: Producer, found: Mapping[Artifact, Accuracy], budget: Budget, bench: Bench
+) -> dict[Artifact, Mixed]:
+    """Replaces each int8 artefact of `found` that misses a floor by the cheapest mixed one found that meets all.
 
-    `integer` is the all-integer model's accuracy. Where none meets them, the one that comes nearest
-    is taken; None where that is the all-integer one.
+    Where none meets them, the one that comes nearest is taken, unless that is the one in int8 throughout.
     """
-    from calib import graph, mixed
+    made = {}
+    for artifact, integer in found.items():
+        if artifact.precision == "int8" and floors.margin(integer, budget) < 0:
+            search = _tflite if artifact.format == "tflite" else _openvino
+            with bench.steps(f"Looking for layers of {artifact.name} to leave in float"):
+                chosen = search(producer, integer, budget, bench)
+            if chosen:
+                made[artifact] = _settled(producer, artifact, integer, chosen, bench)
+    return made
 
-    before = producer.int8_tflite.artifact
-    tried: dict[frozenset[str], tuple[Checked, Accuracy]] = {}
 
-    def score(tensors: frozenset[str]) -> float:
+@dataclass(frozen=True)
+class _Chosen:
+    checked: Checked
+    accuracy: Accuracy
+    layers: tuple[str, ...]
+    of: int
+    met: bool
+
+
+class _Trials:
+    """Mixed artefacts made by `make` from the tensors in float and a number, and how near each comes to the floors."""
+
+    def __init__(
+        self,
+        make: Callable[[frozenset[str], int], Checked],
+        producer: Producer,
+        integer: Accuracy,
+        budget: Budget,
+        bench: Bench,
+    ) -> None:
+        self._make, self._producer, self._budget, self._bench = make, producer, budget, bench
+        self._integer = integer
+        self.made: dict[frozenset[str], tuple[Checked, Accuracy]] = {}
+
+    def score(self, tensors: frozenset[str]) -> float:
+        """Points by which the tightest floor is cleared."""
         if not tensors:
-            return floors.margin(integer, budget)
-        checked = producer.mixed_tflite(tensors, f"mixed_{len(tried)}.tflite")
-        tried[tensors] = checked, bench.accuracy(producer, checked.artifact)
-        return floors.margin(tried[tensors][1], budget)
+            return floors.margin(self._integer, self._budget)
+        return floors.margin(self.add(tensors, self._make(tensors, len(self.made))), self._budget)
 
-    with bench.steps("Looking for layers to leave in float"):
-        costs = mixed.float_costs(graph.read(producer.calibrated.model))
-        found = mixed.choose(producer.sensitivities, lambda unit: costs[unit.layer], score, 0.0)
-    for tensors, (other, _) in tried.items():
-        if tensors != found.tensors:
-            other.artifact.path.unlink()
-    if not found.tensors:
+    def add(self, tensors: frozenset[str], checked: Checked) -> Accuracy:
+        found = self._bench.accuracy(self._producer, checked.artifact)
+        self.made[tensors] = checked, found
+        return found
+
+    def keep(self, tensors: frozenset[str]) -> tuple[Checked, Accuracy] | None:
+        """The trial with `tensors` in float; the files of the others go."""
+        for other, (checked, _) in self.made.items():
+            if other != tensors:
+                for path in (checked.artifact.path, *checked.artifact.companions):
+                    path.unlink()
+        return self.made.get(tensors)
+
+
+def _tflite(producer: Producer, integer: Accuracy, budget: Budget, bench: Bench) -> _Chosen | None:
+    """Choices are compared without calibrating anew; the one taken is calibrated as it will be."""
+    from calib import graph, mixed
+    from calib.sensitivity import units
+
+    model = graph.read(producer.calibrated.model)
+    costs = mixed.float_costs(model)
+
+    def cost(unit: Unit) -> float:
+        return costs[unit.layer]
+
+    def make(tensors: frozenset[str], number: int) -> Checked:
+        return producer.mixed_trial(tensors, f"mixed_{number}.tflite")
+
+    trials = _Trials(make, producer, integer, budget, bench)
+    found = mixed.choose(units(model), cost, trials.score, 0.0, lambda: mixed.ranked(producer.sensitivities, cost))
+    tried = trials.keep(found.tensors)
+    if tried is None:
         return None
-    checked, kept = tried[found.tensors]
-    with bench.steps("Timing mixed precision"):
+    checked = producer.mixed_tflite(found.tensors, "mixed.tflite")
+    better = bench.accuracy(producer, checked.artifact)
+    if floors.margin(better, budget) >= min(0.0, found.score):
+        tried[0].artifact.path.unlink()
+        tried = checked, better
+    else:
+        checked.artifact.path.unlink()
+    return _Chosen(*tried, found.layers, len(costs), floors.margin(tried[1], budget) >= 0)
+
+
+def _openvino(producer: Producer, integer: Accuracy, budget: Budget, bench: Bench) -> _Chosen | None:
+    from calib import graph, mixed
+    from calib.sensitivity import units
+
+    model = graph.read(producer.float_tflite)
+    layers, costs = units(model), mixed.float_costs(model)
+
+    def make(tensors: frozenset[str], number: int) -> Checked:
+        chosen = [index for index, unit in enumerate(layers) if tensors.issuperset(unit.tensors)]
+        return producer.mixed_openvino(chosen, f"mixed_{number}")
+
+    trials = _Trials(make, producer, integer, budget, bench)
+    found = mixed.choose(layers, lambda unit: costs[unit.layer], trials.score, 0.0)
+    tried = trials.keep(found.tensors)
+    return _Chosen(*tried, found.layers, len(costs), found.met) if tried else None
+
+
+def _settled(producer: Producer, before: Artifact, integer: Accuracy, chosen: _Chosen, bench: Bench) -> Mixed:
+    with bench.steps(f"Timing {before.name} in mixed precision"):
         timed, machine = latencies(
-            [before, checked.artifact],
+            [before, chosen.checked.artifact],
             bench.target,
             producer.contract,
             producer.pixels[:1],
@@ -121,13 +209,15 @@ def leave_in_float(producer: Producer, integer: Accuracy, budget: Budget, bench:
             progress=bench.steps.advance,
         )
     precision = MixedPrecision(
-        layers=found.layers,
-        of=len(costs),
-        met=found.met,
+        artifact=before.name,
+        layers=chosen.layers,
+        of=chosen.of,
+        met=chosen.met,
         integer=integer,
         integer_ms=timed[before].p50_ms,
-        mixed_ms=timed[checked.artifact].p50_ms,
+        mixed_ms=timed[chosen.checked.artifact].p50_ms,
         on=machine["cpu"],
         calibration_source=producer.images.source,
     )
-    return Mixed(producer.use_mixed(checked), kept, timed[checked.artifact], precision)
+    latency = timed[chosen.checked.artifact]
+    return Mixed(producer.use_mixed(chosen.checked, before), chosen.accuracy, latency, precision)

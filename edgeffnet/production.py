@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -142,6 +142,18 @@ class Producer:
         """The int8 `.tflite` whose operators writing the tensors `in_float` stay in float, as file `name`."""
         return _guarded(lambda: self._int8(name, self._calibrate(in_float), in_float))
 
+    def mixed_trial(self, in_float: frozenset[str], name: str) -> Checked:
+        """The same without calibrating anew, in a second: to compare choices of layers."""
+        from calib.mixed import with_float_weights
+
+        made = self.calibrated
+        model = with_float_weights(made.model, made.unrounded, in_float)
+        return _guarded(lambda: self._int8(name, replace(made, model=model), in_float))
+
+    def mixed_openvino(self, layers: Sequence[int], name: str) -> Checked:
+        """The int8 OpenVINO model with `layers`, counted in the network's order, in float, as `name`.xml."""
+        return _guarded(lambda: self._save_openvino(*self._openvino_int8(layers), name))
+
     def produce(self, formats: tuple[Format, ...], note: Callable[[str], Any]) -> tuple[Checked, ...]:
         """Every artefact of `formats`; `note` hears the name of each before it is made.
 
@@ -159,11 +171,15 @@ class Producer:
                     made += _guarded(make)
         return tuple(made)
 
-    def use_mixed(self, mixed: Checked) -> Checked:
-        """Makes `mixed` the int8 `.tflite` in place of the all-integer one; returns it at its new path."""
-        path = mixed.artifact.path.replace(self.folder / "model_int8.tflite")
-        self.int8_tflite = replace(mixed, artifact=replace(mixed.artifact, path=path))
-        return self.int8_tflite
+    def use_mixed(self, mixed: Checked, before: Artifact) -> Checked:
+        """Puts `mixed` in the place of the artefact `before`; returns it at its new path."""
+        for new, old in zip(mixed.artifact.companions, before.companions, strict=True):
+            new.replace(old)
+        mixed.artifact.path.replace(before.path)
+        made = replace(mixed, artifact=replace(mixed.artifact, path=before.path, companions=before.companions))
+        if before.format == "tflite":
+            self.int8_tflite = made
+        return made
 
     def probe(self) -> Checked:
         """`int8_tflite`, with conversion errors as ArtifactError."""
@@ -212,19 +228,26 @@ class Producer:
     def _openvino(self) -> list[Checked]:
         from converters import openvino_ir
 
+        return [
+            self._save_openvino(openvino_ir.read(self.float_path), "fp32", "float32", "model_fp32"),
+            self._save_openvino(*self._openvino_int8(()), "model_int8"),
+        ]
+
+    def _openvino_int8(self, in_float: Sequence[int]) -> tuple[Any, Precision, Literal["uint8", "float32"]]:
+        from converters import openvino_ir
+
         preprocessing = self.contract
-        made = [self._save_openvino(openvino_ir.read(self.float_path), "fp32", "float32")]
         quantized = openvino_ir.quantize(
             openvino_ir.read(self.float_path),
             self.pixels,
             preprocessing.normalise,
             saturating=self.saturating,
             per_tensor=self.granularity == "tensor",
+            in_float=in_float,
         )
         if self.interface == "float32":
-            return [*made, self._save_openvino(quantized, "int8", "float32")]
-        pixel_input = openvino_ir.with_pixel_input(quantized, preprocessing.mean, preprocessing.std)
-        return [*made, self._save_openvino(pixel_input, "int8", "uint8")]
+            return quantized, "int8", "float32"
+        return openvino_ir.with_pixel_input(quantized, preprocessing.mean, preprocessing.std), "int8", "uint8"
 
     def _onnx(self) -> list[Checked]:
         from converters.onnx_file import float_onnx
@@ -232,10 +255,12 @@ class Producer:
         path = self._write("model_fp32.onnx", float_onnx(self.frozen))
         return [self._checked(Artifact.at(path, "onnx", "fp32", "float32", "probabilities"))]
 
-    def _save_openvino(self, model: Any, precision: Precision, takes: Literal["uint8", "float32"]) -> Checked:
+    def _save_openvino(
+        self, model: Any, precision: Precision, takes: Literal["uint8", "float32"], name: str
+    ) -> Checked:
         from converters import openvino_ir
 
-        path = self.folder / "openvino" / f"model_{precision}.xml"
+        path = self.folder / "openvino" / f"{name}.xml"
         path.parent.mkdir(exist_ok=True)
         openvino_ir.save(model, path)
         return self._checked(Artifact.at(path, "openvino", precision, takes, "probabilities", path.with_suffix(".bin")))

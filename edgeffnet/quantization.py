@@ -24,7 +24,7 @@ from edgeffnet.errors import AccuracyError, UsageError
 from edgeffnet.float_models import FloatModel
 from edgeffnet.float_models import read as read_model
 from edgeffnet.images import Pixels, Preprocessing, read_preprocessing
-from edgeffnet.mixed_precision import Bench, MixedPrecision, leave_in_float
+from edgeffnet.mixed_precision import Bench, Mixed, MixedPrecision, leave_in_float
 from edgeffnet.production import Checked, Granularity, Interface, Producer
 from edgeffnet.report.progress import Steps
 from edgeffnet.report.quiet import quiet
@@ -32,7 +32,7 @@ from edgeffnet.request import GRANULARITIES, INTERFACES
 from edgeffnet.targets import agent
 from edgeffnet.targets.local import LocalTarget
 from edgeffnet.tensorflow_import import require_build_tools
-from edgeffnet.validation import Accuracy, accuracy, raw_scores
+from edgeffnet.validation import Accuracy, accuracy, scores_of_shards, shards
 from edgeffnet.validation_images import ImagesOfBuild, ValidationImages, images_of
 
 FORMATS: tuple[Format, ...] = ("tflite", "openvino")
@@ -48,7 +48,7 @@ class Quantized:
     accuracies: dict[Artifact, Accuracy]
     calibration: dict[str, Any]
     validation: str
-    mixed: MixedPrecision | None
+    mixed: tuple[MixedPrecision, ...]
     notes: tuple[str, ...]
     seconds: dict[str, float]
 
@@ -66,7 +66,7 @@ class Quantized:
             ],
             "calibration": self.calibration,
             "validation": self.validation,
-            "mixed_precision": self.mixed.to_dict() if self.mixed else None,
+            "mixed_precision": [mixed.to_dict() for mixed in self.mixed],
             "notes": list(self.notes),
             "seconds": {name: round(taken, 3) for name, taken in self.seconds.items()},
         }
@@ -187,7 +187,7 @@ class _Made:
     checked: tuple[Checked, ...]
     accuracies: dict[Artifact, Accuracy]
     images: ValidationImages
-    mixed: MixedPrecision | None
+    mixed: tuple[MixedPrecision, ...]
 
 
 def _options(
@@ -241,27 +241,23 @@ def _made(
     with steps("Reading validation images"):
         validation = images.validation_for(producer.contract)
     artifacts = [one.artifact for one in checked]
-    with steps("Running the artefacts over the validation images"):
-        raw = raw_scores(
-            artifacts,
-            [place],
-            producer.contract,
-            validation.pixels,
-            threads=options.threads,
-            progress=steps.advance,
-        )
-    scores = {artifact: log_probabilities(raw[artifact], artifact.output) for artifact in artifacts}
-    reference = scores[artifacts[0]]
-    accuracies = {artifact: accuracy(reference, scores[artifact], validation) for artifact in artifacts}
-    integer, mixed = producer.int8_tflite.artifact, None
-    if floors.margin(accuracies[integer], floor) < 0 and not options.full_integer:
-        bench = Bench(place, validation, reference, options.threads, 50, steps)
-        found = leave_in_float(producer, accuracies[integer], floor, bench)
-        if found:
-            mixed = found.precision
-            checked = tuple(found.checked if one.artifact == integer else one for one in checked)
-            del accuracies[integer]
-            accuracies[found.checked.artifact] = found.accuracy
+    with shards(validation.pixels) as files:
+        with steps("Running the artefacts over the validation images"):
+            raw = scores_of_shards(
+                artifacts, [place], producer.contract, files, threads=options.threads, progress=steps.advance
+            )
+        scores = {artifact: log_probabilities(raw[artifact], artifact.output) for artifact in artifacts}
+        reference = scores[artifacts[0]]
+        accuracies = {artifact: accuracy(reference, scores[artifact], validation) for artifact in artifacts}
+        mixed: dict[Artifact, Mixed] = {}
+        if floor.has_floor and not options.full_integer:
+            bench = Bench(place, validation, files, reference, options.threads, 50, steps)
+            mixed = leave_in_float(producer, accuracies, floor, bench)
+    checked = tuple(mixed[one.artifact].checked if one.artifact in mixed else one for one in checked)
+    accuracies = {
+        one.artifact: mixed[before].accuracy if before in mixed else accuracies[before]
+        for before, one in zip(artifacts, checked, strict=True)
+    }
     worst = min(
         (at for artifact, at in accuracies.items() if artifact.precision == "int8"),
         key=lambda at: floors.margin(at, floor),
@@ -269,7 +265,7 @@ def _made(
     if floors.margin(worst, floor) < 0:
         how = "all in int8" if options.full_integer else "with any number of layers in float"
         raise AccuracyError(f"{producer.source.name}, {how}, {floors.said(worst, floor)} on {worst.source}")
-    return _Made(checked, accuracies, validation, mixed)
+    return _Made(checked, accuracies, validation, tuple(found.precision for found in mixed.values()))
 
 
 def _written(
@@ -312,8 +308,6 @@ def _notes(made: _Made, source: FloatModel, producer: ModelProducer) -> tuple[st
         notes.append(f"no accuracy is stated: {made.images.unlabelled_because}; agreement and error are against fp32")
     if made.images.shared:
         notes.append(contents.shared_note(made.images.shared))
-    if not producer.images.chosen:
-        notes.append(f"calibrated on {producer.images.source}; photographs of your own (--calib) serve better")
-    if made.mixed:
-        notes.append(made.mixed.said())
+    notes += contents.calibration_notes(producer)
+    notes += [mixed.said() for mixed in made.mixed]
     return tuple(notes)

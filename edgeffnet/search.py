@@ -30,6 +30,8 @@ from edgeffnet.validation import (
     latencies,
     missing_runtimes,
     raw_scores,
+    scores_of_shards,
+    shards,
 )
 from edgeffnet.validation_images import ImagesOfBuild, ValidationImages
 
@@ -49,7 +51,7 @@ class Winner:
     accuracies: dict[Artifact, Accuracy]
     comparisons: dict[Artifact, Comparison]
     not_run: dict[Artifact, str]
-    mixed: MixedPrecision | None = None
+    mixed: tuple[MixedPrecision, ...] = ()
 
 
 class Search:
@@ -190,29 +192,29 @@ class Search:
         )
 
     def _mixed(self, made: Winner) -> Winner:
-        """`made` with the layers of its int8 `.tflite` in float that the floors ask for."""
+        """`made` with the layers of its int8 artefacts in float that the floors ask for."""
         producer, budget, threads = made.producer, self.request.budget, self.request.run_threads
-        integer = producer.int8_tflite.artifact
-        if integer not in made.accuracies or floors.margin(made.accuracies[integer], budget) >= 0:
+        if (worst := self._worst(made)) is None or floors.margin(worst, budget) >= 0:
             return made
         fp32 = next(artifact for artifact in made.accuracies if artifact.precision == "fp32")
-        raw = self._scores([fp32], self.target, producer, made.images, threads)[fp32]
-        reference = log_probabilities(raw, fp32.output)
-        bench = Bench(self.target, made.images, reference, threads, self.request.percentile, self.steps)
-        found = leave_in_float(producer, made.accuracies[integer], budget, bench)
-        if found is None:
-            return made
-        accuracies = {artifact: at for artifact, at in made.accuracies.items() if artifact != integer}
-        size = found.checked.artifact.bytes
-        latency = found.latency if isinstance(made.candidate.latency, Latency) else made.candidate.latency
+        with shards(made.images.pixels) as files:
+            raw = scores_of_shards([fp32], [self.target], producer.contract, files, threads=threads)[fp32]
+            reference = log_probabilities(raw, fp32.output)
+            bench = Bench(self.target, made.images, files, reference, threads, self.request.percentile, self.steps)
+            found = leave_in_float(producer, made.accuracies, budget, bench)
+        integer = next(artifact for artifact in made.accuracies if artifact.name == "TFLite int8")
+        latency, size = made.candidate.latency, producer.int8_tflite.artifact.bytes
+        if integer in found and isinstance(latency, Latency):
+            latency = found[integer].latency
         judged = selection.judge(made.candidate.architecture, budget, latency, size)
+        accuracies = {artifact: at for artifact, at in made.accuracies.items() if artifact not in found}
         return replace(
             made,
             candidate=replace(judged, size_bytes=size),
-            checked=tuple(found.checked if one.artifact == integer else one for one in made.checked),
-            accuracies={**accuracies, found.checked.artifact: found.accuracy},
-            comparisons={artifact: at for artifact, at in made.comparisons.items() if artifact != integer},
-            mixed=found.precision,
+            checked=tuple(found[one.artifact].checked if one.artifact in found else one for one in made.checked),
+            accuracies={**accuracies, **{mixed.checked.artifact: mixed.accuracy for mixed in found.values()}},
+            comparisons={artifact: at for artifact, at in made.comparisons.items() if artifact not in found},
+            mixed=tuple(mixed.precision for mixed in found.values()),
         )
 
     def _worst(self, made: Winner) -> Accuracy | None:

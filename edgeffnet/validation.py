@@ -251,35 +251,46 @@ def raw_scores(
     A lost link is taken up again where it broke. Raises TargetError when that fails too.
     """
     with shards(pixels) as files:
-        groups = [files[start : start + _SHARDS_AT_ONCE] for start in range(0, len(files), _SHARDS_AT_ONCE)]
-        work = _Work([(artifact, group) for artifact in artifacts for group in groups])
-
-        def serve(target: Target) -> None:
-            while (job := work.next()) is not None:
-                artifact, group = job
-                work.done[job[0], job[1][0]] = _scores_of(
-                    artifact, target, preprocessing, group, threads, work.stopped, progress
-                )
-
-        if len(targets) == 1:
-            serve(targets[0])
-        else:
-            with ThreadPoolExecutor(len(targets)) as pool:
-                try:
-                    for future in [pool.submit(serve, target) for target in targets]:
-                        future.result()
-                except BaseException:
-                    work.stopped.set()
-                    for target in targets:
-                        target.close()
-                    raise
-    made = {}
-    for artifact in artifacts:
-        scores = np.concatenate([work.done[artifact, group[0]] for group in groups])
+        made = scores_of_shards(artifacts, targets, preprocessing, files, threads=threads, progress=progress)
+    for scores in made.values():
         if len(scores) != len(pixels):
             raise TargetError(f"{targets[0].name} returned {scores.shape} scores for {len(pixels)} images")
-        made[artifact] = scores
     return made
+
+
+def scores_of_shards(
+    artifacts: Sequence[Artifact],
+    targets: Sequence[Target],
+    preprocessing: Preprocessing,
+    files: Sequence[Path],
+    *,
+    threads: int | None,
+    progress: Progress | None = None,
+) -> dict[Artifact, Scores]:
+    """As `raw_scores`, over images that are in `shards` already."""
+    groups = [files[start : start + _SHARDS_AT_ONCE] for start in range(0, len(files), _SHARDS_AT_ONCE)]
+    work = _Work([(artifact, group) for artifact in artifacts for group in groups])
+
+    def serve(target: Target) -> None:
+        while (job := work.next()) is not None:
+            artifact, group = job
+            work.done[job[0], job[1][0]] = _scores_of(
+                artifact, target, preprocessing, group, threads, work.stopped, progress
+            )
+
+    if len(targets) == 1:
+        serve(targets[0])
+    else:
+        with ThreadPoolExecutor(len(targets)) as pool:
+            try:
+                for future in [pool.submit(serve, target) for target in targets]:
+                    future.result()
+            except BaseException:
+                work.stopped.set()
+                for target in targets:
+                    target.close()
+                raise
+    return {artifact: np.concatenate([work.done[artifact, group[0]] for group in groups]) for artifact in artifacts}
 
 
 class _Work:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,7 @@ def calibration(producer: Producer) -> dict[str, Any]:
         "granularity": producer.granularity,
         "steps": [{"step": done.step, "detail": done.detail} for done in made.steps],
         "images": made.calibration.images,
+        "convergence": asdict(made.convergence) if made.convergence else None,
         "sha256": made.calibration.digest(),
         **producer.images.to_dict(),
     }
@@ -63,6 +65,17 @@ def write_choice(bundle: Path, images: CalibrationImages) -> None:
     """Writes calibration.json, which names the chosen calibration images by hash; default photographs need none."""
     if images.choice:
         images.choice.write(bundle / CHOICE)
+
+
+def calibration_notes(producer: Producer) -> list[str]:
+    """What has to be known of the images that `producer` calibrated on."""
+    found = []
+    if not producer.images.chosen:
+        found.append(f"calibrated on {producer.images.source}; photographs of your own (--calib) serve better")
+    settling = producer.calibrated.convergence
+    if settling and not settling.settled:
+        found.append(f"calibration: {settling.said()}")
+    return found
 
 
 def shared_note(count: int) -> str:

@@ -112,14 +112,12 @@ def notes(
         )
     if winner.images.shared:
         made.append(contents.shared_note(winner.images.shared))
-    if winner.mixed:
-        made.append(winner.mixed.said())
-        if isinstance(figure, selection.EstimatedLatency):
-            made.append(f"the latency estimated for {device} is that of all layers in int8")
+    made += [mixed.said() for mixed in winner.mixed]
+    if winner.mixed and isinstance(figure, selection.EstimatedLatency):
+        made.append(f"the latency estimated for {device} is that of all layers in int8")
     if not winner.producer.weights.trained:
         made.append("random weights: latency only; no accuracy, agreement or error means anything")
-    if not winner.producer.images.chosen:
-        made.append(f"calibrated on {winner.producer.images.source}; photographs of your own (--calib) serve better")
+    made += contents.calibration_notes(winner.producer)
     loose = dict.fromkeys(found.runtime for found in latency.values() if not found.tight)
     if loose:
         made.append(f"noisy machine: latency intervals stayed wider than 2% in {', '.join(loose)}")

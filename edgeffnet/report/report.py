@@ -65,7 +65,7 @@ class Report:
     machine: dict[str, Any]
     notes: tuple[str, ...]
     seconds: dict[str, float]
-    mixed_precision: MixedPrecision | None = None
+    mixed_precision: tuple[MixedPrecision, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data as `report.json` holds it; paths are relative to the output folder."""
@@ -84,7 +84,7 @@ class Report:
             "weights": self.weights,
             "calibration": self.calibration,
             "validation": self.validation,
-            "mixed_precision": self.mixed_precision.to_dict() if self.mixed_precision else None,
+            "mixed_precision": [mixed.to_dict() for mixed in self.mixed_precision],
             "target": self.target,
             "machine": self.machine,
             "notes": list(self.notes),
