@@ -23,12 +23,19 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
         yield table.bar(f"b0 {recipe} agreement", ("b0", ours, "agreement"), at_least=agreement)
         yield table.bar(f"b0 {recipe} logits' SNR", ("b0", ours, "snr"), at_least=snr)
         yield table.bar(f"b0 {recipe} drop", ("b0", ours, "drop"), at_most=0.7)
+        yield table.ratio(
+            f"b0 {recipe} latency / TFLite converter's", "b0", ours, "TFLite converter", "milliseconds", 1.1
+        )
     for model in LITE:
         yield from _lite(table, model)
     yield _jointly(table)
     for model in (*LITE, "b0"):
         best = table.best(model, NNCF, "agreement")
         yield table.bar(f"{model} OpenVINO agreement", (model, "ours, OpenVINO", "agreement"), at_least=best)
+        label = f"{model} OpenVINO latency / NNCF's"
+        yield table.ratio(label, model, "ours, OpenVINO", table.best_of(model, NNCF), "milliseconds", 1.0)
+    label = "lite0 on 128 images, seconds fast / litert-quantizer's"
+    yield table.ratio(label, "lite0", "ours fast", "litert-quantizer", "seconds", 0.5, images=128)
     for model in (*LITE, "b0"):
         for images, loss in ((32, 0.005), ("photographs", 0.01)):
             whole = table.mean(model, "ours default", "agreement")
@@ -54,6 +61,22 @@ class _Means:
         """The highest mean among them; None unless all have run."""
         found = [self.mean(model, method, field) for method in methods]
         return None if None in found else max(value for value in found if value is not None)
+
+    def best_of(self, model: str, methods: Sequence[str]) -> str:
+        """The method with the highest mean agreement of those that have run; the first where none has."""
+        return max(methods, key=lambda method: self.mean(model, method, "agreement") or 0.0)
+
+    def ratio(
+        self, label: str, model: str, ours: str, peer: str, field: str, at_most: float, images: Any = None
+    ) -> str:
+        """The median over draws of ours by the peer's on the same draw."""
+        theirs = {row["draw"]: row[field] for row in self.rows(model, peer, images)}
+        found = [row[field] / theirs[row["draw"]] for row in self.rows(model, ours, images) if row["draw"] in theirs]
+        if not found:
+            return f"not run  {label}"
+        value = float(np.median(found))
+        draws = f"{len(found)} draws, {min(found):.2f} to {max(found):.2f}"
+        return f"{'pass' if value <= at_most else 'MISS':8} {label}: {value:.3f} <= {at_most:g} ({draws})"
 
     def bar(
         self,

@@ -90,6 +90,24 @@ def test_lite0_int8_keeps_its_accuracy(lite0: dict[str, Accuracy], name: str) ->
     assert found.agreement.value >= 0.95
 
 
+@pytest.mark.slow
+def test_lite0_in_openvino_keeps_its_accuracy_on_a_machine_without_vnni(
+    data: Path, evaluation: ValidationImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = imagesets.read(data / "imagenet" / "calib.csv", labels.imagenet())
+    made = producer("lite0", calibration_images.from_set(chosen, 0), tmp_path)
+    made.saturating = True
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    with quiet():
+        artifacts = [found.artifact for found in made.produce(("openvino",), _silently)]
+        scores = scores_of(artifacts, made, evaluation.pixels)
+    found = accuracy(scores[artifacts[0]], scores[artifacts[1]], evaluation)
+    print(f"OpenVINO int8 without VNNI: drop {found.drop}, agreement {found.agreement}, {found.snr_db:.1f} dB")
+    assert found.drop is not None
+    assert found.drop.value <= 1.0
+    assert found.agreement.value >= 0.95
+
+
 @pytest.mark.parametrize("variant", sorted(EXPECTED_TOP1))
 def test_lite1_and_lite2_fp32_are_within_a_point_of_the_published_figures(
     data: Path, tmp_path: Path, variant: str
