@@ -32,8 +32,6 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
     for model in (*LITE, "b0"):
         best = table.best(model, NNCF, "agreement")
         yield table.bar(f"{model} OpenVINO agreement", (model, "ours, OpenVINO", "agreement"), at_least=best)
-        label = f"{model} OpenVINO latency / NNCF's"
-        yield table.ratio(label, model, "ours, OpenVINO", table.best_of(model, NNCF), "milliseconds", 1.0)
     label = "lite0 on 128 images, seconds fast / litert-quantizer's"
     yield table.ratio(label, "lite0", "ours fast", "litert-quantizer", "seconds", 0.5, images=128)
     for model in (*LITE, "b0"):
@@ -61,10 +59,6 @@ class _Means:
         """The highest mean among them; None unless all have run."""
         found = [self.mean(model, method, field) for method in methods]
         return None if None in found else max(value for value in found if value is not None)
-
-    def best_of(self, model: str, methods: Sequence[str]) -> str:
-        """The method with the highest mean agreement of those that have run; the first where none has."""
-        return max(methods, key=lambda method: self.mean(model, method, "agreement") or 0.0)
 
     def ratio(
         self, label: str, model: str, ours: str, peer: str, field: str, at_most: float, images: Any = None

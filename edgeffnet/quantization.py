@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
@@ -100,6 +101,7 @@ def quantize(
     calib_choice: str = "balanced",
     allow_overlap: bool = False,
     budget: Budget | None = None,
+    sensitivity: bool = False,
     device: str = "local",
     formats: Sequence[str] = FORMATS,
     threads: int | None = None,
@@ -111,6 +113,7 @@ def quantize(
 
     `preprocessing` is the JSON file that says what the model expects of its images. The `budget`'s
     drop and agreement are floors, held against `val`; `device` is the one the OpenVINO model is for.
+    With `sensitivity` the bundle holds sensitivity.csv, a line a layer (`calib.sensitivity`).
     Raises an `edgeffnet.errors.EdgeffnetError`; then `output` is as it was before.
     """
     from edgeffnet import devices
@@ -146,6 +149,9 @@ def quantize(
         producer = ModelProducer(source, stated, images.calibration, folder, options)
         place = stack.enter_context(closing(LocalTarget()))
         made = _made(producer, images, floor, options, place, steps)
+        if sensitivity:
+            with steps("Measuring what each layer's rounding costs"):
+                _write_sensitivities(work / "sensitivity.csv", producer)
         return _written(made, producer, source, names, work, output, steps)
 
 
@@ -298,6 +304,15 @@ def _written(
     )
     manifest.write(work, {"model": {"file": source.name, "sha256": source.sha256}, "calibration": calibration})
     return found
+
+
+def _write_sensitivities(path: Path, producer: ModelProducer) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(("layer", "only_snr_db", "only_agreement", "without_snr_db", "without_agreement"))
+        for row in producer.sensitivities:
+            figures = (row.only_snr, row.only_agreement, row.without_snr, row.without_agreement)
+            rows.writerow((row.unit.layer, *(f"{figure:.4f}" for figure in figures)))
 
 
 def _notes(made: _Made, source: FloatModel, producer: ModelProducer) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ _path = click.Path(path_type=Path)
     "--calib-choice", default="balanced", show_default=True, help="Which: balanced, coverage, or a calibration.json."
 )
 @click.option("--allow-overlap", is_flag=True, help="Accept pictures that both calibrate and validate.")
+@click.option("--sensitivity", is_flag=True, help="Also write sensitivity.csv: what each layer's rounding costs.")
 @click.option("--device", default="local", show_default=True, help="The device the OpenVINO model is for.")
 @click.option("--formats", default="tflite,openvino", show_default=True, help="Formats to write.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of an inference.")
@@ -58,6 +59,7 @@ def quantize(
       edgeffnet quantize model.tflite --preprocessing model.json --calib photos/ --val val.csv
       edgeffnet quantize model.keras --preprocessing model.json --calib photos/ --recipe best
       edgeffnet quantize model.tflite --preprocessing model.json --calib photos/ --val val.csv --min-agreement 99.3
+      edgeffnet quantize model.tflite --preprocessing model.json --calib photos/ --sensitivity
     """
     from edgeffnet.budget import Budget
     from edgeffnet.quantization import quantize as run

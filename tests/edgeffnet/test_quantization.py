@@ -68,7 +68,9 @@ def test_a_float_tflite_becomes_a_bundle_that_verifies_and_predicts(run: Run, bu
 @pytest.mark.slow
 def test_a_floor_missed_in_int8_is_met_with_few_layers_in_float(run: Run, b0: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = run("quantize", *options(b0), "--min-agreement", "98", "--output", out, "--json", timeout=600)
+    done = run(
+        *("quantize", *options(b0), "--min-agreement", "98", "--sensitivity", "--output", out, "--json"), timeout=600
+    )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     (mixed,) = report["mixed_precision"]
@@ -82,6 +84,10 @@ def test_a_floor_missed_in_int8_is_met_with_few_layers_in_float(run: Run, b0: di
     assert types["block5a_dwconv"] == 9, "int8 where no layer was named"
     assert types[mixed["layers"][-1]] == 0, "float where it was"
     assert len(list(out.glob("**/*mixed*"))) == 0
+    rows = list(csv.DictReader((out / "sensitivity.csv").open()))
+    assert [row["layer"] for row in rows[:2]] == ["stem_conv", "block1a_dwconv"]
+    assert len(rows) == mixed["of"]
+    assert all(float(row["without_snr_db"]) < float(row["only_snr_db"]) for row in rows)
     assert run("verify", out).returncode == 0
 
 
