@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 # What decides the numbers of a calibration; a recipe's own steps are told apart beside it.
 _CALIBRATION = (
-    *("bias", "channels", "choice", "equalization", "graph", "histograms", "padding", "patches", "ranges"),
+    *("bias", "channels", "choice", "equalization", "graph", "histograms", "patches", "ranges"),
     *("reconstruction", "rounding", "selection", "statistics", "swish", "walk"),
 )
 _PACKAGES = {

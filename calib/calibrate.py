@@ -17,7 +17,6 @@ from calib import (
     convergence,
     equalization,
     graph,
-    padding,
     recipes,
     reconstruction,
     selection,
@@ -28,7 +27,7 @@ from calib.calibration import Calibration, Range
 from calib.convergence import Convergence
 from calib.errors import CalibrationError
 from calib.graph import Array
-from calib.recipes import AbsorbPadding, Factors, Ranges, Recipe
+from calib.recipes import Factors, Ranges, Recipe
 
 Images = Callable[[], Iterable[Array]]
 
@@ -131,9 +130,6 @@ class _Work:
         return self._seen
 
     def take(self, step: recipes.Step) -> str:
-        if isinstance(step, AbsorbPadding):
-            absorbed = padding.absorb(self.model)
-            return f"padding absorbed by {', '.join(absorbed) or 'no layer'}"
         if isinstance(step, Factors):
             return self._factors(step)
         if isinstance(step, Ranges):

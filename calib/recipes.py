@@ -10,11 +10,6 @@ from calib.reconstruction import Reconstruction
 
 
 @dataclass(frozen=True)
-class AbsorbPadding:
-    """Padding operators go into the convolutions behind them (`calib.padding`)."""
-
-
-@dataclass(frozen=True)
 class Factors:
     """Per-channel factors: around swishes within `share` of the elements written, and in free groups."""
 
@@ -37,7 +32,7 @@ class Reconstruct:
     how: Reconstruction
 
 
-Step = AbsorbPadding | Factors | Ranges | Reconstruct
+Step = Factors | Ranges | Reconstruct
 
 
 @dataclass(frozen=True)
@@ -51,11 +46,10 @@ class Recipe:
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
-        Recipe("fast", (AbsorbPadding(), Ranges("mse"))),
+        Recipe("fast", (Ranges("mse"),)),
         Recipe(
             "default",
             (
-                AbsorbPadding(),
                 Factors(share=0.05),
                 Ranges("mse"),
                 Reconstruct(32, Reconstruction(compensation=False, samples=4096)),
@@ -64,7 +58,6 @@ RECIPES: dict[str, Recipe] = {
         Recipe(
             "best",
             (
-                AbsorbPadding(),
                 Factors(share=0.06),
                 Ranges("least error"),
                 Reconstruct(96, Reconstruction(compensation=False, samples=16384)),

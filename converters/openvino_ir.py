@@ -67,7 +67,7 @@ def quantize(
 
         logging.getLogger("nncf").setLevel(logging.ERROR)
         try:
-            return nncf.quantize(
+            made = nncf.quantize(
                 model,
                 nncf.Dataset(pixels, lambda image: normalise(image[None])),
                 subset_size=len(pixels),
@@ -77,6 +77,30 @@ def quantize(
             )
         except (RuntimeError, ValueError) as error:
             raise ConversionError(f"NNCF quantization failed: {str(error).splitlines()[0]}") from error
+    _make_convolution_inputs_symmetric(made)
+    return made
+
+
+def _make_convolution_inputs_symmetric(model: Any) -> None:
+    """Widens the signed grids that plain convolutions read until their zero lies in the middle, in place.
+
+    Zero points there cost a tenth of a swish network's time; everywhere else they are free, and worth 3 dB.
+    """
+    import openvino
+
+    for node in model.get_ops():
+        readers = {port.get_node().get_type_name() for port in node.output(0).get_target_inputs()}
+        if node.get_type_name() != "FakeQuantize" or "Convolution" not in readers:
+            continue
+        if node.input_value(0).get_node().get_type_name() == "Constant":
+            continue
+        low, high = (node.input_value(port).get_node().get_data() for port in (1, 2))
+        if (low >= 0).all():
+            continue
+        high = np.maximum(high, -low * np.float32(127 / 128))
+        for port, values in zip((1, 2, 3, 4), (-high * np.float32(128 / 127), high) * 2, strict=True):
+            held = openvino.opset13.constant(values.astype(np.float32))
+            node.input(port).replace_source_output(held.output(0))
 
 
 def _layers(model: Any) -> list[str]:
