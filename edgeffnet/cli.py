@@ -12,6 +12,7 @@ import click
 
 from edgeffnet.budget import Budget
 from edgeffnet.commands.networks import network_options, rule_options
+from edgeffnet.commands.profile import profile as profile_command
 from edgeffnet.commands.quantize import quantize as quantize_command
 from edgeffnet.commands.target import target as target_commands
 from edgeffnet.errors import EdgeffnetError, UsageError
@@ -353,5 +354,6 @@ def scale(variants: tuple[str, ...], phis: tuple[float, ...], device: str | None
         scale_tables.show(rows)
 
 
+main.add_command(profile_command)
 main.add_command(quantize_command)
 main.add_command(target_commands)

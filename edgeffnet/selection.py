@@ -22,7 +22,8 @@ Verdict = Literal["fits", "may fit", "too slow", "over budget", "no figure", "to
 class EstimatedLatency:
     """The `percentile` of single inferences, in milliseconds, estimated and not measured.
 
-    `coverage` of such intervals should hold the true figure; `basis` says what it rests on.
+    `coverage` of such intervals should hold the true figure. Its `rows` were `published`, or are those
+    of `edgeffnet profile`.
     """
 
     device: str
@@ -39,7 +40,13 @@ class EstimatedLatency:
     rows: int
     sources: tuple[str, ...]
     notes: tuple[str, ...]
+    published: bool = True
     kind: str = "estimated"
+
+    @property
+    def rows_said(self) -> str:
+        """The rows it rests on, in words."""
+        return f"{self.rows} published rows" if self.published else f"{self.rows} rows measured on the device"
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -99,6 +106,7 @@ def estimated(device: Device, architecture: Architecture, threads: int, percenti
         rows=found.rows,
         sources=found.sources,
         notes=found.notes,
+        published=found.published,
     )
 
 

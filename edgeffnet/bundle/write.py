@@ -89,12 +89,13 @@ def notes(
             f"what was measured on this machine says nothing of the {device}'s speed"
         )
         made.append(
-            f"the estimate rests on {figure.rows} published rows of {figure.runtime} "
+            f"the estimate rests on {figure.rows_said} of {figure.runtime} "
             f"({figure.coverage:.0%} interval; sources: {'; '.join(figure.sources)})"
         )
         made += figure.notes
+        means = "published figures" if figure.published else "its rows"
         made.append(
-            f"published figures are means; p{figure.percentile:g} is estimated as "
+            f"{means} are means; p{figure.percentile:g} is estimated as "
             f"{figure.percentile_over_mean:.2f} times the mean ({figure.percentile_source})"
         )
     here = devices.load("local")

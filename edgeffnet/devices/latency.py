@@ -29,9 +29,10 @@ _UNSEEN_SD = 0.1
 class Estimate:
     """An estimated mean latency: `coverage` of such intervals should hold the measured mean.
 
-    `kind` is always "estimated": a measured figure is another type. `rows` counts the published
-    rows behind it, all of one device, runtime, version and precision (see `notes` where they are
-    another device's); `p90_over_mean` is what `to_percentile` multiplies by, and where from.
+    `kind` is always "estimated": a measured figure is another type. `rows` counts the rows behind
+    it, all of one device, runtime, version and precision (see `notes` where they are another
+    device's); they were `published`, or are those of `edgeffnet profile`. `p90_over_mean` is what
+    `to_percentile` multiplies by, and where from.
     """
 
     mean_ms: float
@@ -49,6 +50,7 @@ class Estimate:
     p90_over_mean: float
     p90_source: str
     device: str
+    published: bool = True
     kind: Literal["estimated"] = "estimated"
 
     @property
@@ -191,6 +193,7 @@ def _estimated(
         p90_over_mean=p90,
         p90_source=p90_source,
         device=device.name,
+        published=not fitted.runtime.measured,
     )
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from edgeffnet import devices
 from edgeffnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgeffnet.profiling.profile import Profiled
 
 
 def listing() -> list[dict[str, Any]]:
@@ -102,6 +105,31 @@ def show_explanation(name: str, precision: str, as_json: bool) -> None:
         console.print(f"- {note}", markup=False)
 
 
+def show_profiled(found: Profiled) -> None:
+    """Prints what a new profile estimates of the models its fit has not seen."""
+    console = _console()
+    table = _plain_table(
+        "model held out", "precision", "threads", "measured ms", "estimated ms", "error", right=_FIGURES_OF_PROFILE
+    )
+    for item in found.held_out:
+        row = item.row
+        estimate = f"{item.predicted_ms:.2f} ({item.low_ms:.2f} to {item.high_ms:.2f})"
+        table.add_row(row.model, row.precision, str(row.threads), f"{row.ms:.2f}", estimate, f"{item.error:+.1%}")
+    console.print(table)
+    for model in found.skipped:
+        console.print(f"- {model}: not measured, it would take too long on this device", markup=False)
+    if found.resumed:
+        console.print(f"- {found.resumed} timings are of an earlier run that was interrupted")
+    console.print(
+        f"- {found.rows} rows fitted; estimated {found.mean_error:.1%} off on average and {found.worst_error:.1%} at "
+        "worst, on models the fit has not seen"
+    )
+    console.print(f"\n-> {found.path} in {found.seconds:.0f} s: edgeffnet build --device {found.path}", markup=False)
+
+
+_FIGURES_OF_PROFILE = ("threads", "measured ms", "estimated ms", "error")
+
+
 def _plain_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
@@ -127,6 +155,8 @@ def _latency_basis(device: devices.Device) -> str:
     if device.name == "local":
         return "measured"
     rows = sum(not row.rejected for runtime in device.runtimes for row in runtime.rows if runtime.fitted)
+    if any(runtime.measured for runtime in device.runtimes):
+        return f"estimated from {rows} rows measured on it"
     if device.transfer:
         return f"estimated from {device.transfer.device}'s rows"
     return f"estimated from {rows} published rows" if rows else "no basis"

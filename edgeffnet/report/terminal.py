@@ -50,7 +50,7 @@ def show_plan(candidates: Sequence[Candidate], device: str, budget: Budget, perc
     for note in dict.fromkeys(note for figure in figures for note in figure.notes):
         console.print(f"- {escape(note)}")
     if figures:
-        console.print(f"- latency is estimated, not measured, from {figures[0].rows} published rows; nothing was built")
+        console.print(f"- latency is estimated, not measured, from {figures[0].rows_said}; nothing was built")
 
 
 def show_validation(found: Validation) -> None:
