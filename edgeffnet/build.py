@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeffnet.budget import Budget
+from edgeffnet.budget import RISK, Budget
 
 if TYPE_CHECKING:
     from edgeffnet.report.progress import Steps
@@ -35,6 +35,7 @@ def build(
     output: Path | str = "out",
     seed: int = 0,
     target: str | None = None,
+    risk: float = RISK,
     steps: Steps | None = None,
 ) -> Report:
     """Builds the largest variant that meets `budget` on `device` into the folder `output`.
@@ -49,8 +50,9 @@ def build(
     that calibrate and validate are refused unless `allow_overlap`.
     Returns the report, which `output` also holds as report.json.
 
-    `target` is where the artefacts are measured, such as "ssh://pi@board"; `device` then only
-    rules out what its estimate calls far too slow, and the measured figure decides.
+    `target` is where the artefacts are measured, such as "ssh://pi@board" or "local"; the estimate for
+    `device` then only proposes, and measurements decide. Without it, `risk` is the chance that the network
+    chosen is too slow after all.
 
     Raises an `edgeffnet.errors.EdgeffnetError`; then `output` is as it was before.
     """
@@ -86,7 +88,8 @@ def build(
         formats=formats,
         output=Path(output),
         seed=seed,
-        target=target or "local",
+        target=target,
+        risk=risk,
     )
     require_usable(request.output)
     with ExitStack() as stack:

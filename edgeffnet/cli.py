@@ -132,6 +132,13 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="JSON to standar
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
 @click.option("--target", metavar="URL", help=_TARGET)
+@click.option(
+    "--risk",
+    default="5%",
+    show_default=True,
+    metavar="PERCENT",
+    help="Chance that what is estimated to fit is too slow.",
+)
 @click.option("--dry-run", is_flag=True, help="Only tell what would be chosen, from estimates.")
 @_as_json
 def build(
@@ -144,6 +151,7 @@ def build(
     max_drop: float | None,
     min_agreement: float | None,
     formats: str,
+    risk: str,
     dry_run: bool,
     as_json: bool,
     **options: Any,
@@ -162,8 +170,9 @@ def build(
       edgeffnet build --variant lite0 --io int8 --output lite0-int8
       edgeffnet build --variant b0 --weights b0.safetensors --preprocessing b0.json
       edgeffnet build --phi -1.5 --weights random --output latency-only
+      edgeffnet build --device rpi4 --max-latency 50ms --phi any --risk 10% --dry-run
     """
-    from edgeffnet.budget import count, milliseconds, size_bytes
+    from edgeffnet.budget import LARGEST_RISK, LEAST_RISK, count, milliseconds, share, size_bytes
     from edgeffnet.build import build as run
     from edgeffnet.wanted import NetworkOptions
 
@@ -177,11 +186,12 @@ def build(
         agreement=min_agreement,
     )
     named = {name: options.pop(name) for name in NetworkOptions.__dataclass_fields__}
+    chance = share(risk, "--risk", LEAST_RISK, LARGEST_RISK)
     if dry_run:
-        _plan(device, budget, NetworkOptions(**named), options["threads"], options["percentile"], as_json)
+        _plan(device, budget, NetworkOptions(**named), options["threads"], options["percentile"], chance, as_json)
         return
     chosen_formats = [name.strip() for name in formats.split(",") if name.strip()]
-    report = run(device, budget, networks=NetworkOptions(**named), formats=chosen_formats, **options)
+    report = run(device, budget, networks=NetworkOptions(**named), formats=chosen_formats, risk=chance, **options)
     if as_json:
         click.echo(report.to_json(), nl=False)
         return
@@ -191,12 +201,18 @@ def build(
 
 
 def _plan(
-    device: str, budget: Budget, networks: NetworkOptions, threads: int | None, percentile: float, as_json: bool
+    device: str,
+    budget: Budget,
+    networks: NetworkOptions,
+    threads: int | None,
+    percentile: float,
+    risk: float,
+    as_json: bool,
 ) -> None:
     from edgeffnet import devices
     from edgeffnet.planning import plan
 
-    found = plan(device, budget, networks, threads, percentile)
+    found = plan(device, budget, networks, threads, percentile, risk)
     if as_json:
         click.echo(json.dumps([candidate.to_dict() for candidate in found], indent=2, ensure_ascii=False))
         return

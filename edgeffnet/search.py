@@ -15,6 +15,7 @@ from edgeffnet import floors, selection
 from edgeffnet.architecture import Architecture
 from edgeffnet.errors import AccuracyError, TargetError
 from edgeffnet.mixed_precision import Bench, MixedPrecision, leave_in_float
+from edgeffnet.probing.search import Probed, probe_candidates, probing_helps
 from edgeffnet.production import Checked, Producer
 from edgeffnet.report.progress import Steps
 from edgeffnet.request import Request
@@ -50,6 +51,7 @@ class Winner:
     comparisons: dict[Artifact, Comparison]
     not_run: dict[Artifact, str]
     mixed: MixedPrecision | None = None
+    probed: Probed | None = None
 
 
 class Search:
@@ -62,6 +64,7 @@ class Search:
         self.work = work
         self.steps = steps
         self.candidates: dict[str, Candidate] = {}
+        self.probed: Probed | None = None
 
     def largest_that_fits(self) -> Winner:
         """The first candidate that meets every budget, its artefacts in a folder inside `work`.
@@ -70,9 +73,10 @@ class Search:
         its accuracy.
         """
         missed: list[tuple[str, Accuracy]] = []
+        self._probe_all()
         for wanted in self.request.wanted:
             name = wanted.architecture.name
-            self.candidates[name] = self._on_paper(wanted.architecture)
+            self.candidates[name] = self._before_making(wanted.architecture)
             if self.candidates[name].verdict != "fits":
                 continue
             folder = Path(tempfile.mkdtemp(dir=self.work))
@@ -109,6 +113,25 @@ class Search:
             )
         raise selection.nothing_fits(tuple(self.candidates.values()), self.request.budget)
 
+    def _probe_all(self) -> None:
+        """Has probes tell which networks are worth making, where there is a choice to be measured."""
+        request, floorless = self.request, replace(self.request.budget, latency=None)
+        plausible = [
+            wanted
+            for wanted in request.wanted
+            if selection.judge(wanted.architecture, floorless, None).verdict == "fits"
+        ]
+        if probing_helps(request.budget, request.measured, len(plausible)):
+            self.probed = probe_candidates(request, plausible, self.target, self.steps)
+
+    def _before_making(self, net: Architecture) -> Candidate:
+        """The verdict of the probes where they ruled the network out, else what is known on paper."""
+        if self.probed is None or net.name not in self.probed.candidates:
+            return self._on_paper(net)
+        if net.name in self.probed.worth_making:
+            return selection.judge(net, replace(self.request.budget, latency=None), None)
+        return self.probed.candidates[net.name]
+
     def _on_paper(self, net: Architecture) -> Candidate:
         """The verdict before anything is made: from the architecture, and on a board from the estimate.
 
@@ -118,7 +141,7 @@ class Search:
         without_latency = selection.judge(net, replace(request.budget, latency=None), None)
         if request.device.name == "local" or (request.measured and limit is None):
             return without_latency
-        figure = selection.estimated(request.device, net, request.threads, request.percentile)
+        figure = selection.estimated(request.device, net, request.threads, request.percentile, risk=request.risk)
         if request.measured and limit is not None and (isinstance(figure, str) or figure.low_ms <= _FAR_OFF * limit):
             return without_latency
         return selection.judge(net, request.budget, figure)
@@ -237,9 +260,11 @@ class Search:
         for other in self.request.wanted:
             if other.architecture.name not in self.candidates:
                 self.candidates[other.architecture.name] = self._untried(other.architecture)
-        return replace(made, candidate=chosen, candidates=tuple(self.candidates.values()))
+        return replace(made, candidate=chosen, candidates=tuple(self.candidates.values()), probed=self.probed)
 
     def _untried(self, net: Architecture) -> Candidate:
+        if self.probed is not None and net.name in self.probed.candidates:
+            return self.probed.candidates[net.name]
         found = self._on_paper(net)
         if not self.request.measured or found.verdict != "fits":
             return found

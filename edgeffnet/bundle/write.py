@@ -39,7 +39,7 @@ def write(
         interface=request.interface,
         seed=request.seed,
         chosen=winner.candidate,
-        candidates=tuple(sorted(winner.candidates, key=lambda found: -found.architecture.phi)),
+        candidates=tuple(sorted(winner.candidates, key=selection.rank, reverse=True)),
         artifacts=tuple(
             ArtifactReport(
                 artifact=settled[made.artifact].moved_to(folder, request.output),
@@ -63,6 +63,7 @@ def write(
         machine=machine,
         notes=notes(request, winner, latency, machine),
         mixed_precision=winner.mixed,
+        probes=winner.probed.probes if winner.probed else (),
         seconds=seconds,
         **made_from,
     )
@@ -98,6 +99,7 @@ def notes(
             f"{means} are means; p{figure.percentile:g} is estimated as "
             f"{figure.percentile_over_mean:.2f} times the mean ({figure.percentile_source})"
         )
+    made += winner.probed.notes if winner.probed else ()
     here = devices.load("local")
     if not request.measured and here.int8 != request.device.int8:
         made.append(

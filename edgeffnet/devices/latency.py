@@ -12,7 +12,7 @@ from typing import Literal
 
 from edgeffnet import cost
 from edgeffnet.architecture import Architecture
-from edgeffnet.devices.fitting import Fit, degrees_of_freedom, fit, predict, two_sided_quantile
+from edgeffnet.devices.fitting import Fit, degrees_of_freedom, fit, predict, prior_ms, two_sided_quantile
 from edgeffnet.devices.profile import LOCAL, Device, Runtime
 from edgeffnet.devices.reference_models import ReferenceModel, reference_model
 from edgeffnet.devices.transfer import RUNTIME_SD, Ratio, measured_ratio
@@ -112,6 +112,11 @@ def estimate(
         have = ", ".join(str(count) for count in sorted(counts))
         return NoBasis(f"{chosen.label} has {precision} rows on {device.name} at {have} threads only, not at {threads}")
     return _estimated(device, fitted, ratio, _model_of(architecture), threads, coverage)
+
+
+def hardware_ms(device: Device, architecture: Architecture, threads: int, precision: str = "int8") -> float:
+    """Milliseconds that the hardware's figures alone suggest: to rank networks by, and no estimate."""
+    return prior_ms(device, precision, _model_of(architecture), threads)
 
 
 def find_runtime(device: Device, runtime: str, precision: str) -> Runtime | NoBasis:

@@ -11,6 +11,7 @@ from converters.artifact import Artifact
 from converters.check import Difference
 from edgeffnet.budget import Budget
 from edgeffnet.mixed_precision import MixedPrecision
+from edgeffnet.probing.probe import Probe
 from edgeffnet.selection import Candidate, bound_by
 from edgeffnet.validation import Accuracy, Comparison, Latency
 
@@ -66,6 +67,7 @@ class Report:
     notes: tuple[str, ...]
     seconds: dict[str, float]
     mixed_precision: MixedPrecision | None = None
+    probes: tuple[Probe, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data as `report.json` holds it; paths are relative to the output folder."""
@@ -79,6 +81,7 @@ class Report:
             "seed": self.seed,
             "chosen": self.chosen.to_dict(),
             "bound_by": bound_by(self.candidates, self.chosen),
+            "probes": [probe.to_dict() for probe in self.probes],
             "candidates": [candidate.to_dict() for candidate in self.candidates],
             "artifacts": [artifact.to_dict(self.output) for artifact in self.artifacts],
             "weights": self.weights,

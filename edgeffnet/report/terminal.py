@@ -12,7 +12,7 @@ from edgeffnet.budget import Budget
 from edgeffnet.bundle.validate import Validation
 from edgeffnet.quantization import Quantized
 from edgeffnet.report.report import Report
-from edgeffnet.selection import Candidate, EstimatedLatency, bound_by, limit_text
+from edgeffnet.selection import Candidate, EstimatedLatency, bound_by, limit_text, may_fit
 from edgeffnet.statistics import Interval
 from edgeffnet.validation import Accuracy, Latency
 
@@ -23,7 +23,7 @@ def show(report: Report) -> None:
     """Prints what was chosen and why, what each artefact does, and what to know about the figures."""
     console = _console()
     console.print(_asked(report.device, report.budget, report.percentile, report.threads))
-    console.print(_candidates(report.candidates))
+    _print_candidates(console, report.candidates)
     console.print(
         f"\nMeasured on {_where(report.target)} ({report.machine['cpu']}, {_threads(_threads_here(report))}), "
         f"agreement with fp32 on {report.validation['images']} images: {escape(report.validation['source'])}"
@@ -34,6 +34,7 @@ def show(report: Report) -> None:
     chosen = report.chosen.architecture
     if len(report.candidates) > 1:
         console.print(f"- bound by {escape(bound_by(report.candidates, report.chosen))}", highlight=False)
+    _print_may_fit(console, report.candidates, report.budget)
     console.print(
         f"\n{chosen.name} (phi {chosen.phi:g}, {chosen.rule}, {chosen.resolution} px) -> "
         f"{report.output}/model_int8.tflite in {sum(report.seconds.values()):.0f} s",
@@ -45,12 +46,15 @@ def show_plan(candidates: Sequence[Candidate], device: str, budget: Budget, perc
     """Prints the verdicts of a dry run and what its latencies rest on."""
     console = _console()
     console.print(_asked(device, budget, percentile, threads))
-    console.print(_candidates(candidates))
-    figures = [candidate.latency for candidate in candidates if isinstance(candidate.latency, EstimatedLatency)]
+    _print_candidates(console, candidates)
+    figures = [candidate.latency for candidate in _shown(candidates) if isinstance(candidate.latency, EstimatedLatency)]
     for note in dict.fromkeys(note for figure in figures for note in figure.notes):
         console.print(f"- {escape(note)}")
     if figures:
         console.print(f"- latency is estimated, not measured, from {figures[0].rows_said}; nothing was built")
+    if all(candidate.architecture.rule != "official" for candidate in candidates):
+        console.print("- latency only: nobody publishes weights for networks between the variants")
+    _print_may_fit(console, candidates, budget)
 
 
 def show_validation(found: Validation) -> None:
@@ -150,6 +154,34 @@ def _asked(device: str, budget: Budget, percentile: float, threads: int) -> str:
         limits.append(f"{budget.drop:g} points")
     within = f" within {', '.join(limits)} at p{percentile:g}" if limits else ""
     return f"Candidates for {device}{within}, int8 TFLite, {_threads(threads)}"
+
+
+# Beyond so many candidates, those around the chosen one are shown.
+_SHOWN = 12
+
+
+def _shown(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """All of them, or where they are many those around the chosen one and those measured."""
+    if len(candidates) <= _SHOWN:
+        return list(candidates)
+    chosen = next((index for index, found in enumerate(candidates) if found.verdict == "chosen"), 0)
+    start = max(0, min(chosen - _SHOWN // 2, len(candidates) - _SHOWN))
+    near = range(start, start + _SHOWN)
+    return [found for index, found in enumerate(candidates) if index in near or isinstance(found.latency, Latency)]
+
+
+def _print_candidates(console: Console, candidates: Sequence[Candidate]) -> None:
+    shown = _shown(candidates)
+    console.print(_candidates(shown))
+    if len(shown) < len(candidates):
+        console.print(f"- {len(candidates) - len(shown)} candidates further off are not shown; --json holds them")
+
+
+def _print_may_fit(console: Console, candidates: Sequence[Candidate], budget: Budget) -> None:
+    chosen = next((found for found in candidates if found.verdict == "chosen"), None)
+    said = may_fit(tuple(candidates), chosen, budget) if chosen else None
+    if said:
+        console.print(f"- {escape(said)}")
 
 
 def _candidates(candidates: Sequence[Candidate]) -> Table:
