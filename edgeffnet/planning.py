@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgeffnet import devices, selection
+from edgeffnet import devices, fastest, selection
 from edgeffnet.budget import RISK, Budget
 from edgeffnet.errors import UsageError
+from edgeffnet.fastest import Way
 from edgeffnet.selection import Candidate
 from edgeffnet.wanted import NetworkOptions, candidates
 
@@ -38,3 +39,12 @@ def plan(
     if not any(candidate.verdict == "chosen" for candidate in found):
         raise selection.nothing_fits(found, budget)
     return found
+
+
+def ways(
+    found: tuple[Candidate, ...], device: str, threads: int | None, percentile: float, risk: float
+) -> tuple[Way, ...]:
+    """Which precision and runtime the profile says is fastest for the chosen one of `found`."""
+    profile = devices.load(device)
+    chosen = next(candidate for candidate in found if candidate.verdict == "chosen")
+    return fastest.estimated(profile, chosen.architecture, threads or profile.default_threads, percentile, risk)

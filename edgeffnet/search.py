@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from converters.artifact import Artifact
@@ -52,6 +52,7 @@ class Winner:
     not_run: dict[Artifact, str]
     mixed: MixedPrecision | None = None
     probed: Probed | None = None
+    seen: Mapping[str, Accuracy] = field(default_factory=dict)
 
 
 class Search:
@@ -65,6 +66,7 @@ class Search:
         self.steps = steps
         self.candidates: dict[str, Candidate] = {}
         self.probed: Probed | None = None
+        self.seen: dict[str, Accuracy] = {}
 
     def largest_that_fits(self) -> Winner:
         """The first candidate that meets every budget, its artefacts in a folder inside `work`.
@@ -95,6 +97,7 @@ class Search:
                 if self.request.budget.has_floor and not self.request.full_integer:
                     made = self._mixed(made)
                 worst = self._worst(made)
+                self._remember(name, made)
                 if worst is None or floors.margin(worst, self.request.budget) >= 0:
                     if made.candidate.verdict == "fits":
                         return self._won(name, made)
@@ -243,6 +246,12 @@ class Search:
         int8 = [found for artifact, found in made.accuracies.items() if artifact.precision == "int8"]
         return min(int8, key=lambda found: floors.margin(found, self.request.budget), default=None)
 
+    def _remember(self, name: str, made: Winner) -> None:
+        """Keeps what the int8 `.tflite` reached, for the frontier."""
+        for artifact, found in made.accuracies.items():
+            if (artifact.format, artifact.precision) == ("tflite", "int8"):
+                self.seen[name] = found
+
     def _scores(
         self,
         artifacts: Sequence[Artifact],
@@ -260,7 +269,8 @@ class Search:
         for other in self.request.wanted:
             if other.architecture.name not in self.candidates:
                 self.candidates[other.architecture.name] = self._untried(other.architecture)
-        return replace(made, candidate=chosen, candidates=tuple(self.candidates.values()), probed=self.probed)
+        candidates = tuple(self.candidates.values())
+        return replace(made, candidate=chosen, candidates=candidates, probed=self.probed, seen=self.seen)
 
     def _untried(self, net: Architecture) -> Candidate:
         if self.probed is not None and net.name in self.probed.candidates:

@@ -205,8 +205,8 @@ def may_fit(candidates: tuple[Candidate, ...], chosen: Candidate, budget: Budget
     chance = figure.chance_within(budget.latency_ms)
     return (
         f"{name} may fit as well: {figure.low_ms:.1f} to {figure.high_ms:.1f} ms estimated, within "
-        f"{budget.latency_ms:g} ms with a chance of {chance:.0%}; {chosen.architecture.name} is certain to "
-        f"{50 * (1 + figure.coverage):g}%; measuring on the device decides (--target), --risk accepts more"
+        f"{budget.latency_ms:g} ms with a chance of {chance:.0%}; {chosen.architecture.name} was chosen because it is "
+        f"with one of at least {50 * (1 + figure.coverage):g}%; measuring decides (--target), --risk takes a lower one"
     )
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from converters.artifact import Artifact
-from edgeffnet import devices, selection
+from edgeffnet import devices, fastest, selection
 from edgeffnet.bundle import contents, manifest
 from edgeffnet.hashing import sha256_of
+from edgeffnet.report.frontier import frontier
 from edgeffnet.report.report import ArtifactReport, Report
 from edgeffnet.request import Request
 from edgeffnet.search import Winner
@@ -30,6 +31,11 @@ def write(
         "weights": weights.provenance.to_dict(),
         "calibration": contents.calibration(winner.producer),
     }
+    candidates = tuple(sorted(winner.candidates, key=selection.rank, reverse=True))
+    on_device: tuple[fastest.Way, ...] = ()
+    if not request.measured:
+        net = winner.candidate.architecture
+        on_device = fastest.estimated(request.device, net, request.threads, request.percentile, request.risk)
     report = Report(
         output=request.output,
         device=request.device.name,
@@ -39,7 +45,7 @@ def write(
         interface=request.interface,
         seed=request.seed,
         chosen=winner.candidate,
-        candidates=tuple(sorted(winner.candidates, key=selection.rank, reverse=True)),
+        candidates=candidates,
         artifacts=tuple(
             ArtifactReport(
                 artifact=settled[made.artifact].moved_to(folder, request.output),
@@ -64,6 +70,9 @@ def write(
         notes=notes(request, winner, latency, machine),
         mixed_precision=winner.mixed,
         probes=winner.probed.probes if winner.probed else (),
+        frontier=frontier(candidates, winner.seen, trained=weights.trained),
+        fastest=fastest.measured(latency),
+        fastest_on_device=on_device,
         seconds=seconds,
         **made_from,
     )

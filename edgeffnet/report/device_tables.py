@@ -87,12 +87,12 @@ def show_explanation(name: str, precision: str, as_json: bool) -> None:
         cost = (f"{price.nanoseconds:.3g}", f"{price.expected_nanoseconds:.3g}")
         prices.add_row(price.feature, *cost, price.unit, price.meaning)
     console.print(prices)
-    rows = _plain_table(
-        "model", "threads", "published ms", "fitted ms", "source", right=("threads", "published ms", "fitted ms")
-    )
+    measured = any(runtime.measured and runtime.label == found.runtime for runtime in device.runtimes)
+    said = "measured ms" if measured else "published ms"
+    rows = _plain_table("model", "threads", said, "estimated ms", "source", right=("threads", said, "estimated ms"))
     for fitted in found.rows:
         row = fitted.row
-        rows.add_row(row.model, str(row.threads), f"{row.ms:g}", f"{fitted.fitted_ms:.1f}", fitted.source)
+        rows.add_row(row.model, str(row.threads), f"{row.ms:g}", f"{fitted.estimated_ms:.1f}", fitted.source)
     console.print(rows)
     errors = _plain_table(
         "model left out", "rows", "mean error", "inside its 90% interval", right=("rows", "mean error")

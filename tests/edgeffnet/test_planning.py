@@ -73,7 +73,7 @@ def test_a_budget_between_estimate_and_certainty_has_both_answers_explained(run:
     done = run("build", "--device", "rpi4", "--max-latency", "40ms", "--dry-run")
     said = " ".join(done.stdout.split())
     assert "lite2 may fit as well" in said and "with a chance of" in said
-    assert "lite1 is certain to 95%" in said
+    assert "lite1 was chosen because it is with one of at least 95%" in said
     assert "--target" in said and "--risk" in said
 
 
