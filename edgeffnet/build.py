@@ -36,6 +36,7 @@ def build(
     seed: int = 0,
     target: str | None = None,
     risk: float = RISK,
+    tune_resolution: bool = False,
     steps: Steps | None = None,
 ) -> Report:
     """Builds the largest variant that meets `budget` on `device` into the folder `output`.
@@ -52,11 +53,12 @@ def build(
 
     `target` is where the artefacts are measured, such as "ssh://pi@board" or "local"; the estimate for
     `device` then only proposes, and measurements decide. Without it, `risk` is the chance that the network
-    chosen is too slow after all.
+    chosen is too slow after all. With `tune_resolution` the weights' other input sizes are candidates too, and
+    the most accurate within the budget is built: half of `val` decides which, the other half is reported on.
 
     Raises an `edgeffnet.errors.EdgeffnetError`; then `output` is as it was before.
     """
-    from edgeffnet import validation_images
+    from edgeffnet import resolution, validation_images
     from edgeffnet.bundle.folder import appearing, require_usable
     from edgeffnet.bundle.write import write
     from edgeffnet.calibration_images import Selection
@@ -90,6 +92,7 @@ def build(
         seed=seed,
         target=target,
         risk=risk,
+        tune_resolution=tune_resolution,
     )
     require_usable(request.output)
     with ExitStack() as stack:
@@ -98,6 +101,8 @@ def build(
         place = stack.enter_context(closing(target_at(request.target)))
         with steps("Listing images"):
             images = validation_images.read(request)
+            if request.tune_resolution:
+                images = resolution.split(images)
         if request.remote:
             with steps("Reaching the target"):
                 place.machine()

@@ -143,6 +143,9 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="JSON to standar
     help="Chance that what is estimated to fit is too slow.",
 )
 @click.option(
+    "--tune-resolution", is_flag=True, help="Try the weights at other input sizes, by accuracy on half of --val."
+)
+@click.option(
     "--plot", type=click.Path(path_type=Path), metavar="SVG", help="Where to draw latency against accuracy and size."
 )
 @click.option("--dry-run", is_flag=True, help="Only tell what would be chosen, from estimates.")
@@ -174,6 +177,7 @@ def build(
       edgeffnet build --device rpi4 --max-latency 50ms --dry-run
       edgeffnet build --device local --max-latency 8ms --max-drop 1 --calib photos/ --val val.csv
       edgeffnet build --variant lite0 --min-agreement 99.3 --calib photos/ --val val.csv
+      edgeffnet build --device rpi4 --max-latency 30ms --tune-resolution --val val.csv
       edgeffnet build --variant lite0 --io int8 --output lite0-int8
       edgeffnet build --variant b0 --weights b0.safetensors --preprocessing b0.json
       edgeffnet build --phi -1.5 --weights random --output latency-only
@@ -195,6 +199,8 @@ def build(
     named = {name: options.pop(name) for name in NetworkOptions.__dataclass_fields__}
     chance = share(risk, "--risk", LEAST_RISK, LARGEST_RISK)
     if dry_run:
+        if options["tune_resolution"]:
+            raise UsageError("--tune-resolution measures accuracy, which a --dry-run does not")
         _plan(device, budget, NetworkOptions(**named), options["threads"], options["percentile"], chance, plot, as_json)
         return
     if plot is not None:

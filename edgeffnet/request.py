@@ -16,7 +16,7 @@ from edgeffnet.devices import Device
 from edgeffnet.errors import UsageError
 from edgeffnet.production import FORMATS, Granularity, Interface
 from edgeffnet.targets import address
-from edgeffnet.wanted import NetworkOptions, Wanted, candidates
+from edgeffnet.wanted import NetworkOptions, Wanted, at_other_sizes, candidates
 
 INTERFACES = ("uint8", "int8", "float32")
 GRANULARITIES = ("channel", "tensor")
@@ -46,6 +46,7 @@ class Request:
     threads_chosen: bool = False
     target_chosen: bool = False
     risk: float = RISK
+    tune_resolution: bool = False
 
     @property
     def measured(self) -> bool:
@@ -85,6 +86,7 @@ def request(
     seed: int,
     target: str | None = None,
     risk: float = RISK,
+    tune_resolution: bool = False,
 ) -> Request:
     """The request with every value checked; UsageError names the option and what it takes."""
     profile = devices.load(device)
@@ -120,10 +122,13 @@ def request(
         raise UsageError("--min-agreement needs images to hold it against: give --val")
     if networks.weights == "random" and val is not None:
         raise UsageError("--weights random is for latency only: an untrained network has no accuracy; leave out --val")
+    if tune_resolution and (val is None or networks.weights == "random"):
+        raise UsageError("--tune-resolution measures what weights are worth at other sizes: give --val, and weights")
+    wanted = candidates(networks, seed)
     return Request(
         device=profile,
         budget=budget,
-        wanted=candidates(networks, seed),
+        wanted=at_other_sizes(wanted) if tune_resolution else wanted,
         calib=calib,
         val=val,
         interface=cast(Interface, io),
@@ -141,4 +146,5 @@ def request(
         threads_chosen=threads_chosen,
         target_chosen=target_chosen,
         risk=risk,
+        tune_resolution=tune_resolution,
     )

@@ -19,6 +19,7 @@ from edgeffnet.probing.search import Probed, probe_candidates, probing_helps
 from edgeffnet.production import Checked, Producer
 from edgeffnet.report.progress import Steps
 from edgeffnet.request import Request
+from edgeffnet.resolution import Tuned, by_accuracy
 from edgeffnet.selection import Candidate
 from edgeffnet.targets.local import LocalTarget
 from edgeffnet.targets.target import Target
@@ -33,6 +34,7 @@ from edgeffnet.validation import (
     raw_scores,
 )
 from edgeffnet.validation_images import ImagesOfBuild, ValidationImages
+from edgeffnet.wanted import Wanted
 
 # An estimate's lower end beyond this many times the budget settles it without a measurement.
 _FAR_OFF = 1.5
@@ -67,6 +69,7 @@ class Search:
         self.candidates: dict[str, Candidate] = {}
         self.probed: Probed | None = None
         self.seen: dict[str, Accuracy] = {}
+        self.tuned: Tuned | None = None
 
     def largest_that_fits(self) -> Winner:
         """The first candidate that meets every budget, its artefacts in a folder inside `work`.
@@ -76,7 +79,7 @@ class Search:
         """
         missed: list[tuple[str, Accuracy]] = []
         self._probe_all()
-        for wanted in self.request.wanted:
+        for wanted in self._in_order():
             name = wanted.architecture.name
             self.candidates[name] = self._before_making(wanted.architecture)
             if self.candidates[name].verdict != "fits":
@@ -126,6 +129,16 @@ class Search:
         ]
         if probing_helps(request.budget, request.measured, len(plausible)):
             self.probed = probe_candidates(request, plausible, self.target, self.steps)
+
+    def _in_order(self) -> Sequence[Wanted]:
+        """Largest first; or where the input size is tuned, the most accurate within the budget first."""
+        if not self.request.tune_resolution:
+            return self.request.wanted
+        verdicts = {one.architecture.name: self._before_making(one.architecture) for one in self.request.wanted}
+        within = [one for one in self.request.wanted if verdicts[one.architecture.name].verdict == "fits"]
+        self.candidates = {name: found for name, found in verdicts.items() if found.verdict != "fits"}
+        self.tuned = by_accuracy(within, self.images, self.work, self.steps)
+        return self.tuned.order
 
     def _before_making(self, net: Architecture) -> Candidate:
         """The verdict of the probes where they ruled the network out, else what is known on paper."""
@@ -273,9 +286,21 @@ class Search:
         return replace(made, candidate=chosen, candidates=candidates, probed=self.probed, seen=self.seen)
 
     def _untried(self, net: Architecture) -> Candidate:
+        if self.tuned is not None:
+            return self._less_accurate(net, self.tuned)
         if self.probed is not None and net.name in self.probed.candidates:
             return self.probed.candidates[net.name]
         found = self._on_paper(net)
         if not self.request.measured or found.verdict != "fits":
             return found
         return replace(found, verdict="no figure", reason="not measured: a larger one fits")
+
+    def _less_accurate(self, net: Architecture, tuned: Tuned) -> Candidate:
+        """Within the budget, but behind the chosen one in accuracy, or too small to be looked at."""
+        known = self.probed.candidates.get(net.name) if self.probed else None
+        found = known or self._on_paper(net)
+        if net.name not in tuned.top1:
+            return replace(found, verdict="no figure", reason="accuracy not measured: larger sizes of it fit")
+        best = max(tuned.top1.values())
+        reason = f"top-1 {tuned.top1[net.name]:.1f}% in fp32 on the tuning images, the best has {best:.1f}%"
+        return replace(found, verdict="less accurate", reason=reason)

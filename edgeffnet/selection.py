@@ -16,7 +16,9 @@ from edgeffnet.validation import Latency
 if TYPE_CHECKING:
     from edgeffnet.devices import Device
 
-Verdict = Literal["fits", "may fit", "too slow", "over budget", "no figure", "too inaccurate", "chosen"]
+Verdict = Literal[
+    "fits", "may fit", "too slow", "over budget", "no figure", "too inaccurate", "less accurate", "chosen"
+]
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,8 @@ def bound_by(candidates: tuple[Candidate, ...], chosen: Candidate) -> str:
     if not larger:
         return "nothing: there is no larger candidate"
     nearest = min(larger, key=rank)
-    names = ", ".join(nearest.violates) or ("accuracy" if nearest.verdict == "too inaccurate" else "latency")
+    accuracy = nearest.verdict in ("too inaccurate", "less accurate")
+    names = ", ".join(nearest.violates) or ("accuracy" if accuracy else "latency")
     return f"{names} ({nearest.architecture.name}: {nearest.reason})"
 
 

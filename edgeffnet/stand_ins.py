@@ -110,8 +110,6 @@ def _converted(architecture: Architecture, manner: Manner) -> dict[Precision, by
     from edgeffnet.weights.untrained import draw
 
     import_tensorflow()
-    # Not every name is one to TensorFlow, and the same network has the same bytes under any.
-    architecture = replace(architecture, name="stand_in")
     model = network.build(architecture, folded=True, output="probabilities", normalise=manner.inside)
     tensors = network.fold(architecture, draw(architecture, seed=0))
     network.assign(model, tensors | (network.normalisation(manner.inside) if manner.inside else {}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -139,6 +140,24 @@ def _at_any_phi(options: NetworkOptions, seed: int) -> tuple[Wanted, ...]:
         architecture_at(options, 0.0)
     ranked = sorted(made.values(), key=lambda net: (-cost.total(net).macs, -net.phi))
     return tuple(_wanted(net, options, seed, official=False) for net in ranked)
+
+
+# A network halves its input five times: sizes between waste part of the last map.
+_SIZE_STEP = 32
+_SMALLEST_SIZE, _LARGEST_SIZE = 0.55, 1.45
+
+
+def at_other_sizes(networks: Sequence[Wanted]) -> tuple[Wanted, ...]:
+    """Each network at its own input size and at multiples of 32 pixels around it, most multiply-adds first."""
+    made = list(networks)
+    for one in networks:
+        net = one.architecture
+        for size in range(2 * _SIZE_STEP, int(_LARGEST_SIZE * net.resolution) + 1, _SIZE_STEP):
+            if size >= _SMALLEST_SIZE * net.resolution and size != net.resolution:
+                said = f", resolution {size}"
+                other = replace(net, resolution=size, name=net.name + said, rule=net.rule + said)
+                made.append(replace(one, architecture=other, official=False))
+    return tuple(sorted(made, key=lambda one: -cost.total(one.architecture).macs))
 
 
 def architecture_at(options: NetworkOptions, phi: float) -> Architecture:

@@ -122,6 +122,11 @@ def notes(
             "mean and std differ by channel: the models normalise inside, in one operator before the first convolution "
             f"({NORMALISATION_MACS_PER_PIXEL * winner.producer.contract.resolution**2:,} multiply-adds)"
         )
+    if request.tune_resolution:
+        made.append(
+            f"the input size was chosen by top-1 in fp32 on one half of {request.val}; every accuracy here is on the "
+            "other half"
+        )
     if winner.images.shared:
         made.append(contents.shared_note(winner.images.shared))
     if winner.mixed:
