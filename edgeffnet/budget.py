@@ -10,6 +10,10 @@ from typing import Any
 
 from edgeffnet.errors import UsageError
 
+# The chance that what is estimated to fit is too slow after all, unless another is asked for.
+RISK = 0.05
+LEAST_RISK, LARGEST_RISK = 0.005, 0.25
+
 _TIME = {"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
 _SIZE = {"B": 1, "kB": 1_000, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
 _SIZE |= {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -30,6 +34,17 @@ def size_bytes(text: str, option: str = "size") -> int:
 def count(text: str, option: str = "count") -> int:
     """ "400M", "1.2G", "5288548" -> a number; UsageError for nothing positive."""
     return int(_quantity(text, _COUNT, option, "400M or 1.2G"))
+
+
+def share(text: str, option: str, low: float, high: float) -> float:
+    """ "5%" -> 0.05; UsageError without the sign, or outside `low` to `high` (shares too)."""
+    found = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*%\s*", text)
+    if not found:
+        raise UsageError(f"{option}: {text!r} is not a percentage; write it as 5%")
+    value = float(found[1]) / 100
+    if not low <= value <= high:
+        raise UsageError(f"{option}: {text!r} is not between {low:.1%} and {high:.0%}")
+    return value
 
 
 def _quantity(text: str, units: dict[str, float] | dict[str, int], option: str, example: str) -> float:

@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeffnet.budget import Budget
+from edgeffnet.budget import RISK, Budget
 
 if TYPE_CHECKING:
     from edgeffnet.report.progress import Steps
@@ -35,6 +35,8 @@ def build(
     output: Path | str = "out",
     seed: int = 0,
     target: str | None = None,
+    risk: float = RISK,
+    tune_resolution: bool = False,
     steps: Steps | None = None,
 ) -> Report:
     """Builds the largest variant that meets `budget` on `device` into the folder `output`.
@@ -49,12 +51,14 @@ def build(
     that calibrate and validate are refused unless `allow_overlap`.
     Returns the report, which `output` also holds as report.json.
 
-    `target` is where the artefacts are measured, such as "ssh://pi@board"; `device` then only
-    rules out what its estimate calls far too slow, and the measured figure decides.
+    `target` is where the artefacts are measured, such as "ssh://pi@board" or "local"; the estimate for
+    `device` then only proposes, and measurements decide. Without it, `risk` is the chance that the network
+    chosen is too slow after all. With `tune_resolution` the weights' other input sizes are candidates too, and
+    the most accurate within the budget is built: half of `val` decides which, the other half is reported on.
 
     Raises an `edgeffnet.errors.EdgeffnetError`; then `output` is as it was before.
     """
-    from edgeffnet import validation_images
+    from edgeffnet import resolution, validation_images
     from edgeffnet.bundle.folder import appearing, require_usable
     from edgeffnet.bundle.write import write
     from edgeffnet.calibration_images import Selection
@@ -86,7 +90,9 @@ def build(
         formats=formats,
         output=Path(output),
         seed=seed,
-        target=target or "local",
+        target=target,
+        risk=risk,
+        tune_resolution=tune_resolution,
     )
     require_usable(request.output)
     with ExitStack() as stack:
@@ -95,6 +101,8 @@ def build(
         place = stack.enter_context(closing(target_at(request.target)))
         with steps("Listing images"):
             images = validation_images.read(request)
+            if request.tune_resolution:
+                images = resolution.split(images)
         if request.remote:
             with steps("Reaching the target"):
                 place.machine()

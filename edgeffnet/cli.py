@@ -12,11 +12,15 @@ import click
 
 from edgeffnet.budget import Budget
 from edgeffnet.commands.networks import network_options, rule_options
+from edgeffnet.commands.profile import profile as profile_command
 from edgeffnet.commands.quantize import quantize as quantize_command
 from edgeffnet.commands.target import target as target_commands
 from edgeffnet.errors import EdgeffnetError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgeffnet.report.frontier import Point
     from edgeffnet.wanted import NetworkOptions
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -131,6 +135,19 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="JSON to standar
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
 @click.option("--target", metavar="URL", help=_TARGET)
+@click.option(
+    "--risk",
+    default="5%",
+    show_default=True,
+    metavar="PERCENT",
+    help="Chance that what is estimated to fit is too slow.",
+)
+@click.option(
+    "--tune-resolution", is_flag=True, help="Try the weights at other input sizes, by accuracy on half of --val."
+)
+@click.option(
+    "--plot", type=click.Path(path_type=Path), metavar="SVG", help="Where to draw latency against accuracy and size."
+)
 @click.option("--dry-run", is_flag=True, help="Only tell what would be chosen, from estimates.")
 @_as_json
 def build(
@@ -143,6 +160,8 @@ def build(
     max_drop: float | None,
     min_agreement: float | None,
     formats: str,
+    risk: str,
+    plot: Path | None,
     dry_run: bool,
     as_json: bool,
     **options: Any,
@@ -158,11 +177,13 @@ def build(
       edgeffnet build --device rpi4 --max-latency 50ms --dry-run
       edgeffnet build --device local --max-latency 8ms --max-drop 1 --calib photos/ --val val.csv
       edgeffnet build --variant lite0 --min-agreement 99.3 --calib photos/ --val val.csv
+      edgeffnet build --device rpi4 --max-latency 30ms --tune-resolution --val val.csv
       edgeffnet build --variant lite0 --io int8 --output lite0-int8
       edgeffnet build --variant b0 --weights b0.safetensors --preprocessing b0.json
       edgeffnet build --phi -1.5 --weights random --output latency-only
+      edgeffnet build --device rpi4 --max-latency 50ms --phi any --risk 10% --dry-run --plot frontier.svg
     """
-    from edgeffnet.budget import count, milliseconds, size_bytes
+    from edgeffnet.budget import LARGEST_RISK, LEAST_RISK, count, milliseconds, share, size_bytes
     from edgeffnet.build import build as run
     from edgeffnet.wanted import NetworkOptions
 
@@ -176,11 +197,18 @@ def build(
         agreement=min_agreement,
     )
     named = {name: options.pop(name) for name in NetworkOptions.__dataclass_fields__}
+    chance = share(risk, "--risk", LEAST_RISK, LARGEST_RISK)
     if dry_run:
-        _plan(device, budget, NetworkOptions(**named), options["threads"], options["percentile"], as_json)
+        if options["tune_resolution"]:
+            raise UsageError("--tune-resolution measures accuracy, which a --dry-run does not")
+        _plan(device, budget, NetworkOptions(**named), options["threads"], options["percentile"], chance, plot, as_json)
         return
+    if plot is not None:
+        _require_writable(plot)
     chosen_formats = [name.strip() for name in formats.split(",") if name.strip()]
-    report = run(device, budget, networks=NetworkOptions(**named), formats=chosen_formats, **options)
+    report = run(device, budget, networks=NetworkOptions(**named), formats=chosen_formats, risk=chance, **options)
+    if plot is not None:
+        _draw(plot, report.frontier, report.device, budget, report.percentile)
     if as_json:
         click.echo(report.to_json(), nl=False)
         return
@@ -190,18 +218,43 @@ def build(
 
 
 def _plan(
-    device: str, budget: Budget, networks: NetworkOptions, threads: int | None, percentile: float, as_json: bool
+    device: str,
+    budget: Budget,
+    networks: NetworkOptions,
+    threads: int | None,
+    percentile: float,
+    risk: float,
+    plot: Path | None,
+    as_json: bool,
 ) -> None:
-    from edgeffnet import devices
-    from edgeffnet.planning import plan
+    from edgeffnet.planning import plan, ways
 
-    found = plan(device, budget, networks, threads, percentile)
+    found = plan(device, budget, networks, threads, percentile, risk)
+    if plot is not None:
+        from edgeffnet.report.frontier import frontier
+
+        _require_writable(plot)
+        _draw(plot, frontier(found, trained=networks.weights != "random"), device, budget, percentile)
     if as_json:
         click.echo(json.dumps([candidate.to_dict() for candidate in found], indent=2, ensure_ascii=False))
         return
     from edgeffnet.report.terminal import show_plan
 
-    show_plan(found, device, budget, percentile, threads or devices.load(device).default_threads)
+    show_plan(found, ways(found, device, threads, percentile, risk), device, budget, percentile, threads)
+
+
+def _require_writable(plot: Path) -> None:
+    if plot.is_dir() or not plot.absolute().parent.is_dir():
+        raise UsageError(f"--plot {plot}: not a file in a folder that is there")
+
+
+def _draw(plot: Path, points: Sequence[Point], device: str, budget: Budget, percentile: float) -> None:
+    from edgeffnet.report.frontier_plot import svg
+
+    try:
+        plot.write_text(svg(points, device, budget, percentile), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--plot {plot}: {error.strerror}") from None
 
 
 @main.command()
@@ -353,5 +406,6 @@ def scale(variants: tuple[str, ...], phis: tuple[float, ...], device: str | None
         scale_tables.show(rows)
 
 
+main.add_command(profile_command)
 main.add_command(quantize_command)
 main.add_command(target_commands)

@@ -6,6 +6,7 @@ converters downstream. The input is already normalised; the output is logits or 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
@@ -134,7 +135,8 @@ def build(
     x = keras.layers.Dense(net.classes, name="predictions")(x)
     if output == "probabilities":
         x = keras.layers.Softmax(name="probabilities")(x)
-    return keras.Model(inputs, x, name=net.name.replace(" ", "_").replace("=", "_"))
+    # TensorFlow takes only these characters in a name.
+    return keras.Model(inputs, x, name=re.sub(r"[^A-Za-z0-9_.-]", "_", net.name))
 
 
 def normalisation(preprocessing: Preprocessing) -> dict[str, NDArray[np.float32]]:

@@ -10,13 +10,13 @@ from typing import cast
 from calib.recipes import RECIPES
 from converters.artifact import Format
 from edgeffnet import devices
-from edgeffnet.budget import Budget
+from edgeffnet.budget import LARGEST_RISK, LEAST_RISK, RISK, Budget
 from edgeffnet.calibration_images import Selection
 from edgeffnet.devices import Device
 from edgeffnet.errors import UsageError
 from edgeffnet.production import FORMATS, Granularity, Interface
 from edgeffnet.targets import address
-from edgeffnet.wanted import NetworkOptions, Wanted, candidates
+from edgeffnet.wanted import NetworkOptions, Wanted, at_other_sizes, candidates
 
 INTERFACES = ("uint8", "int8", "float32")
 GRANULARITIES = ("channel", "tensor")
@@ -44,11 +44,14 @@ class Request:
     seed: int
     target: str = "local"
     threads_chosen: bool = False
+    target_chosen: bool = False
+    risk: float = RISK
+    tune_resolution: bool = False
 
     @property
     def measured(self) -> bool:
         """True where latency is measured, on this machine or a target, instead of estimated."""
-        return self.device.name == "local" or self.remote
+        return self.device.name == "local" or self.target_chosen
 
     @property
     def remote(self) -> bool:
@@ -81,10 +84,13 @@ def request(
     formats: Sequence[str],
     output: Path,
     seed: int,
-    target: str = "local",
+    target: str | None = None,
+    risk: float = RISK,
+    tune_resolution: bool = False,
 ) -> Request:
     """The request with every value checked; UsageError names the option and what it takes."""
     profile = devices.load(device)
+    target_chosen, target = target is not None, target or "local"
     if io not in INTERFACES:
         raise UsageError(f"--io {io!r} is none of {', '.join(INTERFACES)}")
     if recipe not in RECIPES:
@@ -104,9 +110,11 @@ def request(
     threads = profile.default_threads if threads is None else threads
     if not 1 <= threads <= profile.cores:
         raise UsageError(f"--threads {threads} is not between 1 and the {profile.cores} cores of {profile.name}")
+    if not LEAST_RISK <= risk <= LARGEST_RISK:
+        raise UsageError(f"--risk {risk:g} is not between {LEAST_RISK:.1%} and {LARGEST_RISK:.0%}")
     if seed < 0:
         raise UsageError(f"--seed {seed} is negative")
-    if networks.variant is None and networks.phi is None and not budget.limits:
+    if networks.variant is None and networks.phi in (None, "any") and not budget.limits:
         raise UsageError("nothing limits the search: give --max-latency or another budget, or name a --variant")
     if budget.drop is not None and val is None:
         raise UsageError("--max-drop needs labelled images to hold it against: give --val")
@@ -114,10 +122,13 @@ def request(
         raise UsageError("--min-agreement needs images to hold it against: give --val")
     if networks.weights == "random" and val is not None:
         raise UsageError("--weights random is for latency only: an untrained network has no accuracy; leave out --val")
+    if tune_resolution and (val is None or networks.weights == "random"):
+        raise UsageError("--tune-resolution measures what weights are worth at other sizes: give --val, and weights")
+    wanted = candidates(networks, seed)
     return Request(
         device=profile,
         budget=budget,
-        wanted=candidates(networks, seed),
+        wanted=at_other_sizes(wanted) if tune_resolution else wanted,
         calib=calib,
         val=val,
         interface=cast(Interface, io),
@@ -133,4 +144,7 @@ def request(
         seed=seed,
         target=target,
         threads_chosen=threads_chosen,
+        target_chosen=target_chosen,
+        risk=risk,
+        tune_resolution=tune_resolution,
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from converters.artifact import Artifact
@@ -15,9 +15,11 @@ from edgeffnet import floors, selection
 from edgeffnet.architecture import Architecture
 from edgeffnet.errors import AccuracyError, TargetError
 from edgeffnet.mixed_precision import Bench, MixedPrecision, leave_in_float
+from edgeffnet.probing.search import Probed, probe_candidates, probing_helps
 from edgeffnet.production import Checked, Producer
 from edgeffnet.report.progress import Steps
 from edgeffnet.request import Request
+from edgeffnet.resolution import Tuned, by_accuracy
 from edgeffnet.selection import Candidate
 from edgeffnet.targets.local import LocalTarget
 from edgeffnet.targets.target import Target
@@ -34,6 +36,7 @@ from edgeffnet.validation import (
     shards,
 )
 from edgeffnet.validation_images import ImagesOfBuild, ValidationImages
+from edgeffnet.wanted import Wanted
 
 # An estimate's lower end beyond this many times the budget settles it without a measurement.
 _FAR_OFF = 1.5
@@ -52,6 +55,8 @@ class Winner:
     comparisons: dict[Artifact, Comparison]
     not_run: dict[Artifact, str]
     mixed: tuple[MixedPrecision, ...] = ()
+    probed: Probed | None = None
+    seen: Mapping[str, Accuracy] = field(default_factory=dict)
 
 
 class Search:
@@ -64,6 +69,9 @@ class Search:
         self.work = work
         self.steps = steps
         self.candidates: dict[str, Candidate] = {}
+        self.probed: Probed | None = None
+        self.seen: dict[str, Accuracy] = {}
+        self.tuned: Tuned | None = None
 
     def largest_that_fits(self) -> Winner:
         """The first candidate that meets every budget, its artefacts in a folder inside `work`.
@@ -72,9 +80,10 @@ class Search:
         its accuracy.
         """
         missed: list[tuple[str, Accuracy]] = []
-        for wanted in self.request.wanted:
+        self._probe_all()
+        for wanted in self._in_order():
             name = wanted.architecture.name
-            self.candidates[name] = self._on_paper(wanted.architecture)
+            self.candidates[name] = self._before_making(wanted.architecture)
             if self.candidates[name].verdict != "fits":
                 continue
             folder = Path(tempfile.mkdtemp(dir=self.work))
@@ -93,6 +102,7 @@ class Search:
                 if self.request.budget.has_floor and not self.request.full_integer:
                     made = self._mixed(made)
                 worst = self._worst(made)
+                self._remember(name, made)
                 if worst is None or floors.margin(worst, self.request.budget) >= 0:
                     if made.candidate.verdict == "fits":
                         return self._won(name, made)
@@ -111,6 +121,35 @@ class Search:
             )
         raise selection.nothing_fits(tuple(self.candidates.values()), self.request.budget)
 
+    def _probe_all(self) -> None:
+        """Has probes tell which networks are worth making, where there is a choice to be measured."""
+        request, floorless = self.request, replace(self.request.budget, latency=None)
+        plausible = [
+            wanted
+            for wanted in request.wanted
+            if selection.judge(wanted.architecture, floorless, None).verdict == "fits"
+        ]
+        if probing_helps(request.budget, request.measured, len(plausible)):
+            self.probed = probe_candidates(request, plausible, self.target, self.steps)
+
+    def _in_order(self) -> Sequence[Wanted]:
+        """Largest first; or where the input size is tuned, the most accurate within the budget first."""
+        if not self.request.tune_resolution:
+            return self.request.wanted
+        verdicts = {one.architecture.name: self._before_making(one.architecture) for one in self.request.wanted}
+        within = [one for one in self.request.wanted if verdicts[one.architecture.name].verdict == "fits"]
+        self.candidates = {name: found for name, found in verdicts.items() if found.verdict != "fits"}
+        self.tuned = by_accuracy(within, self.images, self.work, self.steps)
+        return self.tuned.order
+
+    def _before_making(self, net: Architecture) -> Candidate:
+        """The verdict of the probes where they ruled the network out, else what is known on paper."""
+        if self.probed is None or net.name not in self.probed.candidates:
+            return self._on_paper(net)
+        if net.name in self.probed.worth_making:
+            return selection.judge(net, replace(self.request.budget, latency=None), None)
+        return self.probed.candidates[net.name]
+
     def _on_paper(self, net: Architecture) -> Candidate:
         """The verdict before anything is made: from the architecture, and on a board from the estimate.
 
@@ -120,7 +159,7 @@ class Search:
         without_latency = selection.judge(net, replace(request.budget, latency=None), None)
         if request.device.name == "local" or (request.measured and limit is None):
             return without_latency
-        figure = selection.estimated(request.device, net, request.threads, request.percentile)
+        figure = selection.estimated(request.device, net, request.threads, request.percentile, risk=request.risk)
         if request.measured and limit is not None and (isinstance(figure, str) or figure.low_ms <= _FAR_OFF * limit):
             return without_latency
         return selection.judge(net, request.budget, figure)
@@ -222,6 +261,12 @@ class Search:
         int8 = [found for artifact, found in made.accuracies.items() if artifact.precision == "int8"]
         return min(int8, key=lambda found: floors.margin(found, self.request.budget), default=None)
 
+    def _remember(self, name: str, made: Winner) -> None:
+        """Keeps what the int8 `.tflite` reached, for the frontier."""
+        for artifact, found in made.accuracies.items():
+            if (artifact.format, artifact.precision) == ("tflite", "int8"):
+                self.seen[name] = found
+
     def _scores(
         self,
         artifacts: Sequence[Artifact],
@@ -239,10 +284,25 @@ class Search:
         for other in self.request.wanted:
             if other.architecture.name not in self.candidates:
                 self.candidates[other.architecture.name] = self._untried(other.architecture)
-        return replace(made, candidate=chosen, candidates=tuple(self.candidates.values()))
+        candidates = tuple(self.candidates.values())
+        return replace(made, candidate=chosen, candidates=candidates, probed=self.probed, seen=self.seen)
 
     def _untried(self, net: Architecture) -> Candidate:
+        if self.tuned is not None:
+            return self._less_accurate(net, self.tuned)
+        if self.probed is not None and net.name in self.probed.candidates:
+            return self.probed.candidates[net.name]
         found = self._on_paper(net)
         if not self.request.measured or found.verdict != "fits":
             return found
         return replace(found, verdict="no figure", reason="not measured: a larger one fits")
+
+    def _less_accurate(self, net: Architecture, tuned: Tuned) -> Candidate:
+        """Within the budget, but behind the chosen one in accuracy, or too small to be looked at."""
+        known = self.probed.candidates.get(net.name) if self.probed else None
+        found = known or self._on_paper(net)
+        if net.name not in tuned.top1:
+            return replace(found, verdict="no figure", reason="accuracy not measured: larger sizes of it fit")
+        best = max(tuned.top1.values())
+        reason = f"top-1 {tuned.top1[net.name]:.1f}% in fp32 on the tuning images, the best has {best:.1f}%"
+        return replace(found, verdict="less accurate", reason=reason)

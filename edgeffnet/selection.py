@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from edgeffnet import cost
 from edgeffnet.architecture import Architecture
-from edgeffnet.budget import Budget
+from edgeffnet.budget import RISK, Budget
 from edgeffnet.errors import BudgetError
 from edgeffnet.validation import Latency
 
 if TYPE_CHECKING:
     from edgeffnet.devices import Device
 
-Verdict = Literal["fits", "may fit", "too slow", "over budget", "no figure", "too inaccurate", "chosen"]
+Verdict = Literal[
+    "fits", "may fit", "too slow", "over budget", "no figure", "too inaccurate", "less accurate", "chosen"
+]
 
 
 @dataclass(frozen=True)
 class EstimatedLatency:
     """The `percentile` of single inferences, in milliseconds, estimated and not measured.
 
-    `coverage` of such intervals should hold the true figure; `basis` says what it rests on.
+    `coverage` of such intervals should hold the true figure. Its `rows` were `published`, or are those
+    of `edgeffnet profile`.
     """
 
     device: str
@@ -39,7 +43,18 @@ class EstimatedLatency:
     rows: int
     sources: tuple[str, ...]
     notes: tuple[str, ...]
+    published: bool = True
     kind: str = "estimated"
+
+    @property
+    def rows_said(self) -> str:
+        """The rows it rests on, in words."""
+        return f"{self.rows} published rows" if self.published else f"{self.rows} rows measured on the device"
+
+    def chance_within(self, limit_ms: float) -> float:
+        """How likely the true figure is within `limit_ms`: normal in the logarithm, as the interval is."""
+        deviation = math.log(self.high_ms / self.low_ms) / 2 / NormalDist().inv_cdf((1 + self.coverage) / 2)
+        return NormalDist(math.log(self.value_ms), deviation).cdf(math.log(limit_ms))
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -76,11 +91,26 @@ class Candidate:
         }
 
 
-def estimated(device: Device, architecture: Architecture, threads: int, percentile: float) -> EstimatedLatency | str:
-    """The int8 `.tflite`'s latency on `device` from published measurements, or why there is none."""
+def estimated(
+    device: Device,
+    architecture: Architecture,
+    threads: int,
+    percentile: float,
+    *,
+    risk: float = RISK,
+    precision: str = "int8",
+    runtime: str = "tflite",
+) -> EstimatedLatency | str:
+    """The latency on `device` from rows of its profile, or why there is none; of the int8 `.tflite` unless stated.
+
+    `risk` is the chance that the truth lies above the interval, and below it.
+    """
     from edgeffnet import devices
 
-    found = devices.estimate(device, architecture, precision="int8", runtime="tflite", threads=threads)
+    coverage = 1 - 2 * risk
+    found = devices.estimate(
+        device, architecture, precision=precision, runtime=runtime, threads=threads, coverage=coverage
+    )
     if isinstance(found, devices.NoBasis):
         return found.reason
     at = devices.to_percentile(found, percentile)
@@ -99,6 +129,7 @@ def estimated(device: Device, architecture: Architecture, threads: int, percenti
         rows=found.rows,
         sources=found.sources,
         notes=found.notes,
+        published=found.published,
     )
 
 
@@ -155,27 +186,48 @@ def _latency_verdict(figure: EstimatedLatency | Latency, limit: float) -> tuple[
 
 
 def mark_chosen(candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
-    """The candidates with the largest phi that fits marked as chosen; unchanged where none fits."""
+    """The candidates with the largest that fits marked as chosen; unchanged where none fits."""
     fitting = [candidate for candidate in candidates if candidate.verdict == "fits"]
-    largest = max(fitting, key=lambda candidate: candidate.architecture.phi, default=None)
+    largest = max(fitting, key=rank, default=None)
     return tuple(replace(found, verdict="chosen") if found is largest else found for found in candidates)
+
+
+def rank(candidate: Candidate) -> tuple[int, float]:
+    """What "larger" means: more multiply-adds, which phi stands for but for rounding."""
+    return candidate.cost.macs, candidate.architecture.phi
+
+
+def may_fit(candidates: tuple[Candidate, ...], chosen: Candidate, budget: Budget) -> str | None:
+    """The largest candidate above the chosen one that may be within the budget, with its chance; None if none may."""
+    above = [found for found in candidates if found.verdict == "may fit" and rank(found) > rank(chosen)]
+    largest = max(above, key=rank, default=None)
+    if largest is None or not isinstance(largest.latency, EstimatedLatency) or budget.latency_ms is None:
+        return None
+    figure, name = largest.latency, largest.architecture.name
+    chance = figure.chance_within(budget.latency_ms)
+    return (
+        f"{name} may fit as well: {figure.low_ms:.1f} to {figure.high_ms:.1f} ms estimated, within "
+        f"{budget.latency_ms:g} ms with a chance of {chance:.0%}; {chosen.architecture.name} was chosen because it is "
+        f"with one of at least {50 * (1 + figure.coverage):g}%; measuring decides (--target), --risk takes a lower one"
+    )
 
 
 def bound_by(candidates: tuple[Candidate, ...], chosen: Candidate) -> str:
     """Which constraint kept the next larger candidate out, in words."""
-    larger = [found for found in candidates if found.architecture.phi > chosen.architecture.phi]
+    larger = [found for found in candidates if rank(found) > rank(chosen)]
     if not larger:
         return "nothing: there is no larger candidate"
-    nearest = min(larger, key=lambda found: found.architecture.phi)
-    names = ", ".join(nearest.violates) or ("accuracy" if nearest.verdict == "too inaccurate" else "latency")
+    nearest = min(larger, key=rank)
+    accuracy = nearest.verdict in ("too inaccurate", "less accurate")
+    names = ", ".join(nearest.violates) or ("accuracy" if accuracy else "latency")
     return f"{names} ({nearest.architecture.name}: {nearest.reason})"
 
 
 def nothing_fits(candidates: tuple[Candidate, ...], budget: Budget) -> BudgetError:
     """The error for a budget nothing meets: it names the smallest candidate's figure."""
-    smallest = min(candidates, key=lambda candidate: candidate.cost.macs)
+    smallest = min(candidates, key=rank)
     asked = [limit_text(name, value) for name, value in budget.limits.items()]
-    may = max((c for c in candidates if c.verdict == "may fit"), key=lambda c: c.architecture.phi, default=None)
+    may = max((found for found in candidates if found.verdict == "may fit"), key=rank, default=None)
     hint = f"; {may.architecture.name} may fit ({may.reason})" if may and may is not smallest else ""
     name = smallest.architecture.name
     return BudgetError(

@@ -176,23 +176,26 @@ def latencies(
     threads: int | None,
     percentile: float,
     mlperf: bool = False,
+    tolerance: float = TOLERANCE,
+    seconds: float = SECONDS_PER_MODEL,
     progress: Progress | None = None,
 ) -> tuple[dict[Artifact, Latency], dict[str, Any]]:
     """Latency of each artefact, timed in turns in one process; and the machine's state around it.
 
     `image` is uint8 (1, h, w, 3). Without `threads`, one for each of the target's fastest cores.
     `mlperf` is MLPerf's single stream: at least 1,024 inferences and 60 s of each, 90th percentile.
+    Otherwise a model is done when its interval is within `tolerance`, or `seconds` for each are used up.
     Raises TargetError when the target fails or takes too long.
     """
     names = {artifact: f"{index} {artifact.name}" for index, artifact in enumerate(artifacts)}
-    cap = SECONDS_PER_MODEL * len(artifacts)
+    cap = seconds * len(artifacts)
     timing: dict[str, Any] = {
         "do": "latency",
         "names": list(names.values()),
         "mean": preprocessing.mean,
         "std": preprocessing.std,
         "percentile": percentile,
-        "tolerance": TOLERANCE,
+        "tolerance": tolerance,
         "max_seconds": cap,
         "max_runs": MAXIMUM_RUNS,
     }

@@ -38,13 +38,15 @@ class ValidationImages:
 class ImagesOfBuild:
     """Calibration images, and the user's validation set or None for crops of held-out photographs.
 
-    `shared` pictures are in both, which the user allowed.
+    `shared` pictures are in both, which the user allowed. `tuning` images choose between networks, and
+    are not those of `validation`; None where nothing is tuned.
     """
 
     calibration: CalibrationImages
     validation: ImageSet | None
     seed: int
     shared: int = 0
+    tuning: ImageSet | None = None
 
     def validation_for(self, preprocessing: Preprocessing) -> ValidationImages:
         """The validation images as a network with `preprocessing` takes them."""

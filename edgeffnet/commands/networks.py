@@ -10,6 +10,16 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+class Phi(click.types.FloatParamType):
+    """A number, or "any"."""
+
+    name = "number|any"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == "any" else super().convert(value, param, ctx)
+
+
 _RULE_OPTIONS = (
     click.option("--family", default="lite", show_default=True, help="The family: lite or efficientnet."),
     click.option("--rule", default="compound", show_default=True, help="Scaling rule of --phi: compound or tinynet."),
@@ -24,7 +34,9 @@ _RULE_OPTIONS = (
 
 _WEIGHT_OPTIONS = (
     click.option("--variant", help="One variant, such as lite0 or b3, instead of a search."),
-    click.option("--phi", type=float, help="One compound coefficient; needs --weights FILE or random."),
+    click.option(
+        "--phi", type=Phi(), help="One compound coefficient, with --weights FILE or random; or any, with random ones."
+    ),
     click.option(
         "--weights",
         default="imagenet",

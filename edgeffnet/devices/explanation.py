@@ -34,7 +34,8 @@ class FittedRow:
 
     row: Row
     source: str
-    fitted_ms: float
+    estimated_ms: float
+    kind: str = "estimated"
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,15 @@ def prior_prices(device: Device, precision: str) -> list[float]:
     return [1e3 * seconds[feature.name] for feature in FEATURES]
 
 
+def prior_ms(device: Device, precision: str, model: ReferenceModel, threads: int) -> float:
+    """The mean latency of `model` that the hardware alone suggests: right in proportion, often far off in scale."""
+    import numpy as np
+
+    parameters = np.array([*(math.log(price) for price in prior_prices(device, precision)), 0.0, _MEMORY_EXPONENT])
+    log_ms, _ = _log_time(parameters, np.array([_amounts(device, precision, model)]), [threads], ())
+    return math.exp(float(log_ms[0]))
+
+
 @lru_cache(maxsize=256)
 def fit(device: Device, runtime: Runtime, precision: str, without: str = "") -> Fit:
     """The fit of `device` under `runtime` at `precision`, from its used rows.

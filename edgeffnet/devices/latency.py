@@ -12,7 +12,7 @@ from typing import Literal
 
 from edgeffnet import cost
 from edgeffnet.architecture import Architecture
-from edgeffnet.devices.fitting import Fit, degrees_of_freedom, fit, predict, two_sided_quantile
+from edgeffnet.devices.fitting import Fit, degrees_of_freedom, fit, predict, prior_ms, two_sided_quantile
 from edgeffnet.devices.profile import LOCAL, Device, Runtime
 from edgeffnet.devices.reference_models import ReferenceModel, reference_model
 from edgeffnet.devices.transfer import RUNTIME_SD, Ratio, measured_ratio
@@ -29,9 +29,10 @@ _UNSEEN_SD = 0.1
 class Estimate:
     """An estimated mean latency: `coverage` of such intervals should hold the measured mean.
 
-    `kind` is always "estimated": a measured figure is another type. `rows` counts the published
-    rows behind it, all of one device, runtime, version and precision (see `notes` where they are
-    another device's); `p90_over_mean` is what `to_percentile` multiplies by, and where from.
+    `kind` is always "estimated": a measured figure is another type. `rows` counts the rows behind
+    it, all of one device, runtime, version and precision (see `notes` where they are another
+    device's); they were `published`, or are those of `edgeffnet profile`. `p90_over_mean` is what
+    `to_percentile` multiplies by, and where from.
     """
 
     mean_ms: float
@@ -49,6 +50,7 @@ class Estimate:
     p90_over_mean: float
     p90_source: str
     device: str
+    published: bool = True
     kind: Literal["estimated"] = "estimated"
 
     @property
@@ -110,6 +112,11 @@ def estimate(
         have = ", ".join(str(count) for count in sorted(counts))
         return NoBasis(f"{chosen.label} has {precision} rows on {device.name} at {have} threads only, not at {threads}")
     return _estimated(device, fitted, ratio, _model_of(architecture), threads, coverage)
+
+
+def hardware_ms(device: Device, architecture: Architecture, threads: int, precision: str = "int8") -> float:
+    """Milliseconds that the hardware's figures alone suggest: to rank networks by, and no estimate."""
+    return prior_ms(device, precision, _model_of(architecture), threads)
 
 
 def find_runtime(device: Device, runtime: str, precision: str) -> Runtime | NoBasis:
@@ -191,6 +198,7 @@ def _estimated(
         p90_over_mean=p90,
         p90_source=p90_source,
         device=device.name,
+        published=not fitted.runtime.measured,
     )
 
 

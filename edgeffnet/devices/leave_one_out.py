@@ -21,6 +21,7 @@ class HeldOut:
     predicted_ms: float
     low_ms: float
     high_ms: float
+    kind: str = "estimated"
 
     @property
     def error(self) -> float:

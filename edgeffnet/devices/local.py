@@ -22,33 +22,59 @@ _VECTOR_FLAGS = frozenset(("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_in
 def local_device() -> Device:
     """The machine this runs on; what cannot be read is "unknown" or a modest default."""
     info = _cpu_info(Path("/proc/cpuinfo"))
-    flags = set((info.get("flags") or info.get("Features") or "").split())
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    clock = _clock_ghz(info)
-    x86 = platform.machine().lower() in ("x86_64", "amd64", "i686")
-    int8 = _int8(flags, x86)
-    lanes = 16 if "avx2" in flags else 4
-    dot = int8 in ("dot", "vnni")
-    return Device(
+    return described(
         name=LOCAL,
         description="this machine",
         soc=info.get("Hardware") or platform.machine() or "unknown",
         core=info.get("model name") or info.get("CPU part") or platform.processor() or "unknown",
-        cores=cores,
-        clock_ghz=clock,
-        isa=tuple(sorted(_VECTOR_FLAGS & flags)),
-        int8=int8,
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        clock_ghz=_clock_ghz(info),
+        flags=frozenset((info.get("flags") or info.get("Features") or "").split()),
+        architecture=platform.machine(),
         memory_mib=_memory_mib(Path("/proc/meminfo")),
         cache_kib=_cache_kib(Path("/sys/devices/system/cpu/cpu0/cache")),
-        bandwidth_gb_s=15.0 if x86 else 4.0,
-        peak_fp32_gmacs=lanes * clock,
-        peak_int8_gmacs=lanes * clock * (4 if dot else 2),
-        default_threads=cores,
         hardware_source="detected; peaks derived from vector width and clock, bandwidth assumed",
     )
 
 
-def _int8(flags: set[str], x86: bool) -> str:
+def described(
+    *,
+    name: str,
+    description: str,
+    soc: str,
+    core: str,
+    cores: int,
+    clock_ghz: float,
+    flags: frozenset[str],
+    architecture: str,
+    memory_mib: int,
+    cache_kib: int,
+    hardware_source: str,
+) -> Device:
+    """A device without rows; its arithmetic and peaks follow from the processor's `flags` and clock."""
+    x86 = architecture.lower() in ("x86_64", "amd64", "i686")
+    int8 = _int8(flags, x86)
+    lanes = 16 if "avx2" in flags else 4
+    return Device(
+        name=name,
+        description=description,
+        soc=soc,
+        core=core,
+        cores=cores,
+        clock_ghz=clock_ghz,
+        isa=tuple(sorted(_VECTOR_FLAGS & flags)),
+        int8=int8,
+        memory_mib=memory_mib,
+        cache_kib=cache_kib,
+        bandwidth_gb_s=15.0 if x86 else 4.0,
+        peak_fp32_gmacs=lanes * clock_ghz,
+        peak_int8_gmacs=lanes * clock_ghz * (4 if int8 in ("dot", "vnni") else 2),
+        default_threads=cores,
+        hardware_source=hardware_source,
+    )
+
+
+def _int8(flags: frozenset[str], x86: bool) -> str:
     if flags & {"avx_vnni", "avx512_vnni", "amx_int8"}:
         return "vnni"
     if x86:

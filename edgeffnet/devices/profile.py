@@ -44,7 +44,8 @@ class Runtime:
     """Rows of one runtime: never pooled with those of another name, version or delegate.
 
     `clock` says at which clock the rows were taken, as far as their source tells. `fitted` is
-    False for rows that only compare this device with another (see `Transfer`).
+    False for rows that only compare this device with another (see `Transfer`); `measured` is True
+    for rows of `edgeffnet profile`, which nobody published.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Runtime:
     rows: tuple[Row, ...]
     note: str = ""
     fitted: bool = True
+    measured: bool = False
 
     @property
     def label(self) -> str:

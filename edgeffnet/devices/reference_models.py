@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from edgeffnet import cost, scaling
+from edgeffnet.architecture import Architecture
 from edgeffnet.cost import Operator, Tensor
 from edgeffnet.devices.layers import Net
 from edgeffnet.errors import DataError
@@ -44,7 +45,7 @@ def reference_model(name: str) -> ReferenceModel:
         return _BUILDERS[name](name)
     family, _, coefficients = name.partition(":")
     if family in ("lite", "efficientnet") and coefficients:
-        return _scaled(name, family, coefficients)
+        return ReferenceModel(name, "classifier", cost.operators(scaled_architecture(name)))
     near = get_close_matches(name, _BUILDERS, n=3, cutoff=0.3) or sorted(_BUILDERS)
     raise DataError(f"unknown model {name!r} in a latency row; nearest: {', '.join(near)}")
 
@@ -54,7 +55,9 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_BUILDERS))
 
 
-def _scaled(name: str, family: str, coefficients: str) -> ReferenceModel:
+def scaled_architecture(name: str) -> Architecture:
+    """The network of "lite:WIDTH,DEPTH,RESOLUTION" or "efficientnet:..."; DataError for anything else."""
+    family, _, coefficients = name.partition(":")
     try:
         width, depth, resolution = coefficients.split(",")
         scaled = scaling.Coefficients(float(width), float(depth), int(resolution))
@@ -62,8 +65,7 @@ def _scaled(name: str, family: str, coefficients: str) -> ReferenceModel:
         raise DataError(f"model {name!r}: expected FAMILY:WIDTH,DEPTH,RESOLUTION, such as lite:1.0,1.1,240") from None
     if min(scaled.width, scaled.depth, scaled.resolution) <= 0:
         raise DataError(f"model {name!r}: width, depth and resolution must be positive")
-    architecture = scaling.scale("lite" if family == "lite" else "efficientnet", scaled, name=name, phi=0.0, rule="row")
-    return ReferenceModel(name, "classifier", cost.operators(architecture))
+    return scaling.scale("lite" if family == "lite" else "efficientnet", scaled, name=name, phi=0.0, rule="row")
 
 
 def _image(resolution: int) -> Tensor:

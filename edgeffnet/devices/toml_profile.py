@@ -149,6 +149,7 @@ def to_toml(device: Device) -> str:
         lines += ["", "[[runtimes]]", *_fields(runtime, "name version delegate clock")]
         lines += [f"note = {_value(runtime.note)}"] if runtime.note else []
         lines += [] if runtime.fitted else ["fitted = false"]
+        lines += ["measured = true"] if runtime.measured else []
         lines += ["rows = [", *(f"  {_row_text(row)}," for row in runtime.rows), "]"]
     return "\n".join(lines) + "\n"
 
@@ -175,6 +176,7 @@ def _runtime(table: _Table) -> Runtime:
         clock=table.text("clock"),
         note=table.text("note", ""),
         fitted=table.flag("fitted", True),
+        measured=table.flag("measured", False),
         rows=tuple(_row(row) for row in table.tables("rows")),
     )
     table.finish()

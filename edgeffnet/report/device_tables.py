@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from edgeffnet import devices
 from edgeffnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgeffnet.profiling.profile import Profiled
 
 
 def listing() -> list[dict[str, Any]]:
@@ -84,12 +87,12 @@ def show_explanation(name: str, precision: str, as_json: bool) -> None:
         cost = (f"{price.nanoseconds:.3g}", f"{price.expected_nanoseconds:.3g}")
         prices.add_row(price.feature, *cost, price.unit, price.meaning)
     console.print(prices)
-    rows = _plain_table(
-        "model", "threads", "published ms", "fitted ms", "source", right=("threads", "published ms", "fitted ms")
-    )
+    measured = any(runtime.measured and runtime.label == found.runtime for runtime in device.runtimes)
+    said = "measured ms" if measured else "published ms"
+    rows = _plain_table("model", "threads", said, "estimated ms", "source", right=("threads", said, "estimated ms"))
     for fitted in found.rows:
         row = fitted.row
-        rows.add_row(row.model, str(row.threads), f"{row.ms:g}", f"{fitted.fitted_ms:.1f}", fitted.source)
+        rows.add_row(row.model, str(row.threads), f"{row.ms:g}", f"{fitted.estimated_ms:.1f}", fitted.source)
     console.print(rows)
     errors = _plain_table(
         "model left out", "rows", "mean error", "inside its 90% interval", right=("rows", "mean error")
@@ -100,6 +103,31 @@ def show_explanation(name: str, precision: str, as_json: bool) -> None:
     console.print(errors)
     for note in found.notes:
         console.print(f"- {note}", markup=False)
+
+
+def show_profiled(found: Profiled) -> None:
+    """Prints what a new profile estimates of the models its fit has not seen."""
+    console = _console()
+    table = _plain_table(
+        "model held out", "precision", "threads", "measured ms", "estimated ms", "error", right=_FIGURES_OF_PROFILE
+    )
+    for item in found.held_out:
+        row = item.row
+        estimate = f"{item.predicted_ms:.2f} ({item.low_ms:.2f} to {item.high_ms:.2f})"
+        table.add_row(row.model, row.precision, str(row.threads), f"{row.ms:.2f}", estimate, f"{item.error:+.1%}")
+    console.print(table)
+    for model in found.skipped:
+        console.print(f"- {model}: not measured, it would take too long on this device", markup=False)
+    if found.resumed:
+        console.print(f"- {found.resumed} timings are of an earlier run that was interrupted")
+    console.print(
+        f"- {found.rows} rows fitted; estimated {found.mean_error:.1%} off on average and {found.worst_error:.1%} at "
+        "worst, on models the fit has not seen"
+    )
+    console.print(f"\n-> {found.path} in {found.seconds:.0f} s: edgeffnet build --device {found.path}", markup=False)
+
+
+_FIGURES_OF_PROFILE = ("threads", "measured ms", "estimated ms", "error")
 
 
 def _plain_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
@@ -127,6 +155,8 @@ def _latency_basis(device: devices.Device) -> str:
     if device.name == "local":
         return "measured"
     rows = sum(not row.rejected for runtime in device.runtimes for row in runtime.rows if runtime.fitted)
+    if any(runtime.measured for runtime in device.runtimes):
+        return f"estimated from {rows} rows measured on it"
     if device.transfer:
         return f"estimated from {device.transfer.device}'s rows"
     return f"estimated from {rows} published rows" if rows else "no basis"

@@ -10,8 +10,11 @@ from typing import Any
 from converters.artifact import Artifact
 from converters.check import Difference
 from edgeffnet.budget import Budget
+from edgeffnet.fastest import Way
 from edgeffnet.mixed_precision import MixedPrecision
-from edgeffnet.selection import Candidate, bound_by
+from edgeffnet.probing.probe import Probe
+from edgeffnet.report.frontier import Point
+from edgeffnet.selection import Candidate, bound_by, may_fit
 from edgeffnet.validation import Accuracy, Comparison, Latency
 
 SCHEMA_VERSION = "1"
@@ -45,7 +48,8 @@ class ArtifactReport:
 class Report:
     """The result of a build.
 
-    `latency_on` and `notes` say on what each figure was obtained and what could not be.
+    `notes` say on what each figure was obtained and what could not be. `fastest` ranks precision and
+    runtime as measured, `fastest_on_device` as estimated where the device was not there.
     """
 
     output: Path
@@ -66,6 +70,10 @@ class Report:
     notes: tuple[str, ...]
     seconds: dict[str, float]
     mixed_precision: tuple[MixedPrecision, ...] = ()
+    probes: tuple[Probe, ...] = ()
+    frontier: tuple[Point, ...] = ()
+    fastest: tuple[Way, ...] = ()
+    fastest_on_device: tuple[Way, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data as `report.json` holds it; paths are relative to the output folder."""
@@ -79,6 +87,11 @@ class Report:
             "seed": self.seed,
             "chosen": self.chosen.to_dict(),
             "bound_by": bound_by(self.candidates, self.chosen),
+            "may_fit": may_fit(self.candidates, self.chosen, self.budget),
+            "fastest": [way.to_dict() for way in self.fastest],
+            "fastest_on_device": [way.to_dict() for way in self.fastest_on_device],
+            "frontier": [point.to_dict() for point in self.frontier],
+            "probes": [probe.to_dict() for probe in self.probes],
             "candidates": [candidate.to_dict() for candidate in self.candidates],
             "artifacts": [artifact.to_dict(self.output) for artifact in self.artifacts],
             "weights": self.weights,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from edgeffnet import devices, fastest
 from edgeffnet.budget import Budget
 from edgeffnet.bundle.validate import Validation
 from edgeffnet.quantization import Quantized
+from edgeffnet.report.frontier import Point, frontier
 from edgeffnet.report.report import Report
-from edgeffnet.selection import Candidate, EstimatedLatency, bound_by, limit_text
+from edgeffnet.selection import Candidate, EstimatedLatency, bound_by, limit_text, may_fit
 from edgeffnet.statistics import Interval
 from edgeffnet.validation import Accuracy, Latency
 
@@ -23,7 +25,7 @@ def show(report: Report) -> None:
     """Prints what was chosen and why, what each artefact does, and what to know about the figures."""
     console = _console()
     console.print(_asked(report.device, report.budget, report.percentile, report.threads))
-    console.print(_candidates(report.candidates))
+    _print_candidates(console, report.candidates, report.frontier)
     console.print(
         f"\nMeasured on {_where(report.target)} ({report.machine['cpu']}, {_threads(_threads_here(report))}), "
         f"agreement with fp32 on {report.validation['images']} images: {escape(report.validation['source'])}"
@@ -34,6 +36,10 @@ def show(report: Report) -> None:
     chosen = report.chosen.architecture
     if len(report.candidates) > 1:
         console.print(f"- bound by {escape(bound_by(report.candidates, report.chosen))}", highlight=False)
+    _print_may_fit(console, report.candidates, report.budget)
+    console.print(f"- {escape(fastest.said(report.fastest, _where(report.target)))}")
+    if any(way.value_ms is not None for way in report.fastest_on_device):
+        console.print(f"- {escape(fastest.said(report.fastest_on_device, report.device))}")
     console.print(
         f"\n{chosen.name} (phi {chosen.phi:g}, {chosen.rule}, {chosen.resolution} px) -> "
         f"{report.output}/model_int8.tflite in {sum(report.seconds.values()):.0f} s",
@@ -41,16 +47,28 @@ def show(report: Report) -> None:
     )
 
 
-def show_plan(candidates: Sequence[Candidate], device: str, budget: Budget, percentile: float, threads: int) -> None:
+def show_plan(
+    candidates: Sequence[Candidate],
+    ways: Sequence[fastest.Way],
+    device: str,
+    budget: Budget,
+    percentile: float,
+    threads: int | None,
+) -> None:
     """Prints the verdicts of a dry run and what its latencies rest on."""
-    console = _console()
+    console, threads = _console(), threads or devices.load(device).default_threads
     console.print(_asked(device, budget, percentile, threads))
-    console.print(_candidates(candidates))
-    figures = [candidate.latency for candidate in candidates if isinstance(candidate.latency, EstimatedLatency)]
+    _print_candidates(console, candidates, frontier(candidates))
+    figures = [candidate.latency for candidate in _shown(candidates) if isinstance(candidate.latency, EstimatedLatency)]
     for note in dict.fromkeys(note for figure in figures for note in figure.notes):
         console.print(f"- {escape(note)}")
     if figures:
-        console.print(f"- latency is estimated, not measured, from {figures[0].rows} published rows; nothing was built")
+        console.print(f"- latency is estimated, not measured, from {figures[0].rows_said}; nothing was built")
+    if all(candidate.architecture.rule != "official" for candidate in candidates):
+        console.print("- latency only: nobody publishes weights for networks between the variants")
+    if any(way.value_ms is not None for way in ways):
+        console.print(f"- {escape(fastest.said(ways, device))}")
+    _print_may_fit(console, candidates, budget)
 
 
 def show_validation(found: Validation) -> None:
@@ -137,7 +155,7 @@ def _details(found: Validation) -> Table:
 
 def _console() -> Console:
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=140)
+    return console if console.is_terminal else Console(highlight=False, width=160)
 
 
 def _table(title: str = "") -> Table:
@@ -152,10 +170,41 @@ def _asked(device: str, budget: Budget, percentile: float, threads: int) -> str:
     return f"Candidates for {device}{within}, int8 TFLite, {_threads(threads)}"
 
 
-def _candidates(candidates: Sequence[Candidate]) -> Table:
+# Beyond so many candidates, those around the chosen one are shown.
+_SHOWN = 12
+
+
+def _shown(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """All of them, or where they are many those around the chosen one and those measured."""
+    if len(candidates) <= _SHOWN:
+        return list(candidates)
+    chosen = next((index for index, found in enumerate(candidates) if found.verdict == "chosen"), 0)
+    start = max(0, min(chosen - _SHOWN // 2, len(candidates) - _SHOWN))
+    near = range(start, start + _SHOWN)
+    return [found for index, found in enumerate(candidates) if index in near or isinstance(found.latency, Latency)]
+
+
+def _print_candidates(console: Console, candidates: Sequence[Candidate], points: Sequence[Point]) -> None:
+    shown = _shown(candidates)
+    console.print(_candidates(shown, {point.name: point for point in points}))
+    if len(shown) < len(candidates):
+        console.print(f"- {len(candidates) - len(shown)} candidates further off are not shown; --json holds them")
+
+
+def _print_may_fit(console: Console, candidates: Sequence[Candidate], budget: Budget) -> None:
+    chosen = next((found for found in candidates if found.verdict == "chosen"), None)
+    said = may_fit(tuple(candidates), chosen, budget) if chosen else None
+    if said:
+        console.print(f"- {escape(said)}")
+
+
+_NUMBERS = ("phi", "pixels", "MACs", "parameters", "int8 size")
+
+
+def _candidates(candidates: Sequence[Candidate], points: Mapping[str, Point]) -> Table:
     table = _table()
-    for name in ("variant", "phi", "pixels", "MACs", "parameters", "latency", "verdict", "why"):
-        table.add_column(name, justify="right" if name in ("phi", "pixels", "MACs", "parameters") else "left")
+    for name in ("variant", *_NUMBERS, "top-1", "latency", "verdict", "why"):
+        table.add_column(name, justify="right" if name in _NUMBERS else "left")
     for candidate in candidates:
         net = candidate.architecture
         table.add_row(
@@ -164,11 +213,20 @@ def _candidates(candidates: Sequence[Candidate]) -> Table:
             str(net.resolution),
             f"{candidate.cost.macs / 1e6:.0f}M",
             f"{candidate.cost.parameters / 1e6:.1f}M",
+            *_worth(points.get(net.name)),
             _candidate_latency(candidate),
             _MARKS.get(candidate.verdict, candidate.verdict),
             escape(candidate.reason),
         )
     return table
+
+
+def _worth(point: Point | None) -> tuple[str, str]:
+    """Size and accuracy: a file's, or the least that one takes; measured in int8, or published of fp32."""
+    if point is None:
+        return "-", "-"
+    size = f"{'' if point.size_kind == 'file' else '>= '}{point.size_bytes / 1e6:.1f} MB"
+    return size, "-" if point.top1 is None else f"{point.top1:.1f}% {point.top1_kind}"
 
 
 def _candidate_latency(candidate: Candidate) -> str:

@@ -49,3 +49,49 @@ def test_explain_shows_rows_sources_and_the_error_on_models_left_out(run: Run) -
     data = json.loads(run("devices", "pixel4", "--explain", "--precision", "fp32", "--json").stdout)
     assert {row["row"]["precision"] for row in data["rows"]} == {"fp32"}
     assert run("devices", "cortex-m7", "--explain").returncode == 2
+
+
+def test_risk_moves_the_upper_end_that_must_fit(run: Run) -> None:
+    def chosen(*risk: str) -> tuple[str, float]:
+        done = run("build", "--device", "rpi4", "--max-latency", "46ms", "--dry-run", "--json", *risk)
+        (found,) = [candidate for candidate in json.loads(done.stdout) if candidate["verdict"] == "chosen"]
+        return found["name"], found["latency"]["high_ms"]
+
+    assert chosen() == chosen("--risk", "5%")
+    assert chosen()[0] == "lite1"
+    assert chosen("--risk", "25%")[0] == "lite2"
+    assert chosen("--risk", "1%")[1] > chosen()[1]
+
+
+@pytest.mark.parametrize(("risk", "said"), [("60%", "not between"), ("5", "5%"), ("0%", "not between")])
+def test_a_risk_that_is_none_is_told(run: Run, risk: str, said: str) -> None:
+    done = run("build", "--device", "rpi4", "--max-latency", "46ms", "--dry-run", "--risk", risk)
+    assert (done.returncode, said in done.stderr) == (2, True)
+
+
+def test_a_budget_between_estimate_and_certainty_has_both_answers_explained(run: Run) -> None:
+    done = run("build", "--device", "rpi4", "--max-latency", "40ms", "--dry-run")
+    said = " ".join(done.stdout.split())
+    assert "lite2 may fit as well" in said and "with a chance of" in said
+    assert "lite1 was chosen because it is with one of at least 95%" in said
+    assert "--target" in said and "--risk" in said
+
+
+def test_any_phi_fills_the_budget_better_than_the_variants_and_says_it_is_latency_only(run: Run) -> None:
+    command = ("build", "--device", "rpi4", "--max-latency", "40ms", "--dry-run")
+    variants = json.loads(run(*command, "--json").stdout)
+    any_phi = json.loads(run(*command, "--phi", "any", "--json").stdout)
+    macs = [candidate["macs"] for candidate in any_phi]
+    assert macs == sorted(macs, reverse=True) and len(set(macs)) > 100
+
+    def chosen(found: list[dict]) -> dict:
+        return next(candidate for candidate in found if candidate["verdict"] == "chosen")
+
+    assert chosen(any_phi)["macs"] > chosen(variants)["macs"]
+    assert chosen(any_phi)["latency"]["high_ms"] <= 40
+    fitting = [candidate["macs"] for candidate in any_phi if candidate["verdict"] in ("fits", "chosen")]
+    assert chosen(any_phi)["macs"] == max(fitting)
+    shown = run(*command, "--phi", "any").stdout
+    assert "latency only" in shown and "further off are not shown" in shown
+    refused = run("build", "--device", "rpi4", "--max-latency", "40ms", "--phi", "any")
+    assert (refused.returncode, "--weights random" in refused.stderr) == (2, True)

@@ -63,7 +63,7 @@ def test_explain_lays_the_fit_open() -> None:
     assert isinstance(explanation, Explanation)
     assert len(explanation.rows) == 16
     assert all(row.source for row in explanation.rows)
-    assert all(row.fitted_ms == pytest.approx(row.row.ms, rel=0.25) for row in explanation.rows)
+    assert all(row.estimated_ms == pytest.approx(row.row.ms, rel=0.25) for row in explanation.rows)
     assert {item.model for item in explanation.by_model} == {row.row.model for row in explanation.rows}
     assert [threads for threads, _ in explanation.by_threads] == [1, 2, 3, 4]
     assert [price for price in explanation.prices if price.nanoseconds <= 0] == []

@@ -1,0 +1,1 @@
+"""The search on a device: an estimate proposes, probes decide."""

@@ -1,0 +1,111 @@
+"""A probe: the stand-in of a network, timed on the target for as long as it is in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from edgeffnet import stand_ins
+from edgeffnet.architecture import Architecture
+from edgeffnet.stand_ins import Manner
+from edgeffnet.targets.target import Progress, Target
+from edgeffnet.validation import SECONDS_PER_MODEL, TOLERANCE, Latency, latencies
+
+# Looks at the clock: (tolerance, seconds) of each. The first is the shortest the protocol allows, the last all of it.
+_LOOKS = ((1.0, 1.0), (0.5 * TOLERANCE, 3.0), (0.5 * TOLERANCE, SECONDS_PER_MODEL))
+# A 95% interval is widened for being looked at again and again, and by what separates two processes.
+_REPEATED_LOOKS = 1.5
+_BETWEEN_PROCESSES = 0.015
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A network's int8 `.tflite` with random weights, measured against `limit_ms`.
+
+    `latency` is the last look's, the most precise, but for the percentile, which is over all looks,
+    each weighted by its runs. `certain` is False where the limit lay within the error to the end.
+    """
+
+    architecture: Architecture
+    limit_ms: float
+    certain: bool
+    latency: Latency
+    bytes: int
+
+    @property
+    def ms(self) -> float:
+        return self.latency.value_ms
+
+    @property
+    def fits(self) -> bool:
+        return self.ms <= self.limit_ms
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.architecture.name,
+            "phi": self.architecture.phi,
+            "fits": self.fits,
+            "certain": self.certain,
+            "latency": self.latency.to_dict(),
+        }
+
+
+def probe(
+    architecture: Architecture,
+    manner: Manner,
+    target: Target,
+    *,
+    limit_ms: float,
+    threads: int | None,
+    percentile: float,
+    thoroughly: bool = False,
+    progress: Progress | None = None,
+) -> Probe:
+    """Makes the stand-in, or takes it from the cache, and measures until it is clear of the limit.
+
+    `thoroughly` skips the short looks. Raises ArtifactError and TargetError.
+    """
+    artifact = stand_ins.make(architecture, manner)["int8"]
+    preprocessing, image = stand_ins.contract(architecture, manner)
+
+    def look(tolerance: float, seconds: float) -> Latency:
+        found, _ = latencies(
+            [artifact],
+            target,
+            preprocessing,
+            image,
+            threads=threads,
+            percentile=percentile,
+            tolerance=tolerance,
+            seconds=seconds,
+            progress=progress,
+        )
+        return found[artifact]
+
+    looks, certain = sequential(look, limit_ms, _LOOKS[-1:] if thoroughly else _LOOKS)
+    return Probe(architecture, limit_ms, certain, _pooled(looks), artifact.bytes)
+
+
+def _pooled(looks: Sequence[Latency]) -> Latency:
+    runs = sum(latency.runs for latency in looks)
+    value = sum(latency.value_ms * latency.runs for latency in looks) / runs
+    last = looks[-1]
+    low, high = min(last.low_ms, value), max(last.high_ms, value)
+    return replace(last, value_ms=value, low_ms=low, high_ms=high, runs=runs)
+
+
+def sequential(
+    look: Callable[[float, float], Latency], limit_ms: float, plan: tuple[tuple[float, float], ...]
+) -> tuple[list[Latency], bool]:
+    """The looks taken, and whether the last one's widened interval left the limit out."""
+    looks: list[Latency] = []
+    for tolerance, seconds in plan:
+        looks.append(look(tolerance, seconds))
+        found = looks[-1]
+        margin = _BETWEEN_PROCESSES * found.value_ms
+        high = found.value_ms + _REPEATED_LOOKS * (found.high_ms - found.value_ms) + margin
+        low = found.value_ms - _REPEATED_LOOKS * (found.value_ms - found.low_ms) - margin
+        if not low <= limit_ms <= high:
+            return looks, True
+    return looks, False

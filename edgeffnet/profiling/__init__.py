@@ -1,0 +1,1 @@
+"""A device profile from measurements: design, hardware, measuring, fit."""
