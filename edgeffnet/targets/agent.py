@@ -1055,15 +1055,29 @@ def _emitter(stream: IO[str]) -> Callable[[Event], None]:
     return emit
 
 
+def _emitter_to_client(descriptor: int) -> Callable[[Event], None]:
+    """Emits to a client who may be gone without a goodbye: raises LinkLostError when nobody takes the answers."""
+
+    def emit(event: Event) -> None:
+        left = memoryview(json.dumps(event).encode("utf-8") + b"\n")
+        while left:
+            if not select.select([], [descriptor], [], _SILENCE_SECONDS)[1]:
+                raise LinkLostError
+            # What select calls writable takes a page without blocking.
+            left = left[os.write(descriptor, left[:4096]) :]
+
+    return emit
+
+
 def main(arguments: List[str]) -> int:
     # Runtimes print to the same stream; the answers go out on a descriptor of their own.
-    answers = os.fdopen(os.dup(1), "w")
+    answers = os.dup(1)
     os.dup2(2, 1)
     if arguments == ["serve"]:
-        return serve(_Link(0), _emitter(answers))
+        return serve(_Link(0), _emitter_to_client(answers))
     with open(arguments[0]) as file:
         requests = json.load(file)["requests"]
-    return serve_requests(requests, _emitter(answers))
+    return serve_requests(requests, _emitter(os.fdopen(answers, "w")))
 
 
 if __name__ == "__main__":
