@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -234,6 +235,43 @@ def test_an_interrupt_ends_what_runs_there(bridge: Bridge, bundle: Path, sent: s
     assert nothing_left(bridge)
 
 
+def adb_message(command: bytes, first: int = 0, second: int = 0, data: bytes = b"") -> bytes:
+    """A message of adb's protocol: six words, then the data."""
+    number = int.from_bytes(command, "little")
+    return struct.pack("<6I", number, first, second, len(data), sum(data), number ^ 0xFFFFFFFF) + data
+
+
+@pytest.mark.parametrize(("answers", "reason"), [(True, "unauthorized"), (False, "offline")])
+def test_a_device_that_does_not_let_us_in(bridge: Bridge, answers: bool, reason: str) -> None:
+    """A peer that asks for a key and accepts none, as a phone with its screen locked, or never answers at all."""
+    token = adb_message(b"AUTH", 1, 0, bytes(20))
+    program = (
+        "import socket\n"
+        "server = socket.create_server(('127.0.0.1', 5599))\n"
+        "print('up', flush=True)\n"
+        "held = []\n"
+        "while True:\n"
+        "    client = server.accept()[0]\n"
+        "    held.append(client)\n"
+        f"    answer = {token!r} if {answers} else b''\n"
+        "    while answer and client.recv(1 << 16):\n"
+        "        client.sendall(answer)\n"
+    )
+    peer = subprocess.Popen(bridge.words(sys.executable, "-c", program), stdout=subprocess.PIPE)
+    try:
+        assert peer.stdout
+        assert peer.stdout.readline() == b"up\n"
+        connecting = subprocess.Popen(bridge.words("adb", "connect", "127.0.0.1:5599"), stdout=subprocess.DEVNULL)
+        assert eventually(lambda: f"127.0.0.1:5599\t{reason}" in bridge.run("adb", "devices").stdout)
+        done = bridge.edgeffnet("target", "check", "adb://127.0.0.1:5599")
+        assert done.returncode == 5
+        assert reason in done.stderr
+        assert done.stderr.count("\n") == 1
+    finally:
+        stop(connecting)
+        stop(peer)
+
+
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
@@ -243,7 +281,7 @@ def test_an_interrupt_ends_what_runs_there(bridge: Bridge, bundle: Path, sent: s
     ],
 )
 def test_what_adb_says_of_a_device_it_may_not_use(said: str, reason: str) -> None:
-    """Its words, as adb 34 prints them: this daemon asks nobody for leave."""
+    """Its words, as adb 34 prints them."""
     assert reason in (refusal("R58M123ABC", "python3", 1, said) or "")
 
 
