@@ -1,7 +1,10 @@
-"""The figures stated of targets, measured anew: python benchmarks/targets.py BUNDLE --target ssh://… --val VAL.
+"""The figures stated of targets, measured anew: python -m benchmarks.targets BUNDLE --target ssh://… --val VAL.
 
 Prints how long a validation over the link takes beyond its inferences, cold and with a warm cache;
 whether interleaved runs agree where the protocol calls them quiet; and whether a busy core is noticed.
+With --target qemu://cortex-a72 instead: whether scores are this machine's bit for bit, what an
+inference takes in instructions, and whether counts repeat (the int8 model with --io int8 ends in
+integers, so that no float arithmetic is left to differ).
 """
 
 from __future__ import annotations
@@ -16,11 +19,14 @@ import numpy as np
 
 from edgeffnet import imagesets
 from edgeffnet.bundle.contents import find_contract
+from edgeffnet.instructions import count
 from edgeffnet.targets.address import target
-from edgeffnet.validation import latencies, raw_scores
+from edgeffnet.targets.qemu import EmulatedTarget
+from edgeffnet.validation import compare, latencies, raw_scores
 from edgeffnet.validation_images import from_set
 
 PAIRS = 10
+EMULATED_IMAGES = 20
 
 
 def overhead(model: Path, url: str, val: Path) -> float:
@@ -71,6 +77,32 @@ def noticed(model: Path, url: str) -> list[str]:
         load.join()
 
 
+def emulated(bundle: Path, url: str, val: Path) -> list[str]:
+    """Lines on bit identity over the first images of `val`, and on counts of both precisions, each taken twice."""
+    lines = []
+    with closing(target(url)) as there:
+        assert isinstance(there, EmulatedTarget)
+        totals = {}
+        for precision in ("int8", "fp32"):
+            preprocessing, labels, artifact = find_contract(bundle / f"model_{precision}.tflite")
+            images = from_set(imagesets.read(val, labels), preprocessing).pixels[:EMULATED_IMAGES]
+            scores = raw_scores([artifact], [there], preprocessing, images, threads=1)[artifact]
+            with closing(there.here()) as here:
+                own = raw_scores([artifact], [here], preprocessing, images, threads=1)[artifact]
+            lines.append(f"{artifact.name}, {len(images)} images: {compare(own, scores).said()}")
+            counts = [count(artifact, there, preprocessing, images[:1]) for _ in range(2)]
+            totals[precision] = counts[0].total
+            apart = abs(counts[0].total - counts[1].total) / counts[0].total
+            spread = max(found.spread for found in counts)
+            lines.append(
+                f"{artifact.name}: {counts[0].total / 1e6:.1f}M instructions "
+                f"({counts[0].multiply_accumulate / 1e6:.1f}M multiply-accumulates, {counts[0].load / 1e6:.1f}M loads, "
+                f"{counts[0].store / 1e6:.1f}M stores); again {apart:.4%} apart, {spread:.4%} within a count"
+            )
+        lines.append(f"int8 takes {totals['int8'] / totals['fp32']:.2f} times fp32's instructions")
+    return lines
+
+
 def _busy() -> None:
     while True:
         pass
@@ -82,6 +114,9 @@ def main() -> None:
     parser.add_argument("--target", default="local")
     parser.add_argument("--val", type=Path, required=True)
     given = parser.parse_args()
+    if given.target.startswith("qemu:"):
+        print("\n".join(emulated(given.bundle, given.target, given.val)))
+        return
     model = given.bundle / "model_int8.tflite"
     with closing(target(given.target)) as there:
         if given.target != "local":

@@ -297,7 +297,9 @@ def predict(model: Path, images: tuple[Path, ...], top: int, threads: int, as_js
 @click.option("--mlperf", is_flag=True, help="MLPerf's single stream: at least 1,024 inferences and 60 s, p90.")
 @click.option("--strict", is_flag=True, help="Fail when the clock moved, the board throttled, or others computed.")
 @click.option("--sustained", metavar="TIME", help="Also run for TIME, such as 10m, without a pause.")
-@click.option("--plot", type=click.Path(path_type=Path), metavar="SVG", help="Where to draw the --sustained run.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), metavar="SVG", help="Where to draw the --sustained run; sustained.svg."
+)
 @click.option("--require-delegated", is_flag=True, help="Fail when an operator ran outside the accelerated path.")
 @_as_json
 def validate(path: Path, val: Path | None, targets: tuple[str, ...], as_json: bool, **options: Any) -> None:
@@ -311,6 +313,8 @@ def validate(path: Path, val: Path | None, targets: tuple[str, ...], as_json: bo
       edgeffnet validate out/model_int8.tflite --threads 1 --json
       edgeffnet validate out --target ssh://pi@raspberrypi.local --val val.csv
       edgeffnet validate out/model_int8.tflite --target qemu://cortex-a72 --val val.csv
+      edgeffnet validate out --target ssh://pi@one --target ssh://pi@two --val val.csv
+      edgeffnet validate out --target 'adb://R58M123ABC?benchmark_model=android_aarch64_benchmark_model'
     """
     from edgeffnet.bundle.validate import validate as run
 

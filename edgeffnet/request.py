@@ -106,6 +106,10 @@ def request(
         raise UsageError(f"--percentile {percentile:g} is not between 50 and 99")
     if address.parse(target).kind == "qemu":
         raise UsageError(f"--target {target}: emulation gives no latency: build first, then `edgeffnet validate`")
+    if address.parse(target).option("benchmark_model"):
+        raise UsageError(
+            f"--target {target}: benchmark_model gives no percentiles: build first, then `edgeffnet validate`"
+        )
     threads_chosen = threads is not None
     threads = profile.default_threads if threads is None else threads
     if not 1 <= threads <= profile.cores:

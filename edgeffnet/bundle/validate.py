@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,18 @@ import numpy as np
 
 from converters.artifact import Artifact
 from converters.check import log_probabilities
-from edgeffnet import imagesets
+from edgeffnet import imagesets, phone_validation
 from edgeffnet.bundle.contents import CONTRACT, find_contract
 from edgeffnet.errors import DataError, TargetError, UsageError
 from edgeffnet.instructions import Instructions, count
+from edgeffnet.phone_validation import PhoneAccuracy, PhoneLatency
+from edgeffnet.report.progress import Steps
 from edgeffnet.sustained import Sustained, seconds_of, sustain
-from edgeffnet.targets.address import target as target_at
+from edgeffnet.targets import address
 from edgeffnet.targets.local import LocalTarget
+from edgeffnet.targets.phone import Phone
 from edgeffnet.targets.qemu import EmulatedTarget
+from edgeffnet.targets.remote import RemoteTarget
 from edgeffnet.targets.target import Target
 from edgeffnet.validation import (
     Accuracy,
@@ -29,6 +33,7 @@ from edgeffnet.validation import (
     accuracy,
     compare,
     latencies,
+    load_request,
     missing_runtimes,
     raw_scores,
     runtime_notes,
@@ -36,26 +41,32 @@ from edgeffnet.validation import (
 )
 from edgeffnet.validation_images import from_set
 
+Figure = Latency | PhoneLatency | Accuracy | PhoneAccuracy | Comparison | Instructions
+
 
 @dataclass(frozen=True)
 class Validation:
     """Latency of each model that runs on `target`, and its accuracy where images were given.
 
-    On an emulated target there are `instructions` in place of latencies. `comparisons` sets the
-    target's scores beside this machine's; it is empty where they are one. `not_run` gives the
-    reason of each model that the target cannot run.
+    On an emulated target there are `instructions` in place of latencies, on a phone without Python
+    `phone_latencies` and `phone_accuracies` in place of both. `comparisons` sets the target's scores
+    beside this machine's; it is empty where they are one. `not_run` gives the reason of each model
+    that the target cannot run, `not_measured` that of each whose accuracy is not known.
     """
 
     target: str
-    latencies: dict[Artifact, Latency]
-    accuracies: dict[Artifact, Accuracy]
-    comparisons: dict[Artifact, Comparison]
-    not_run: dict[Artifact, str]
-    instructions: dict[Artifact, Instructions]
-    sustained: Sustained | None
     notes: tuple[str, ...]
     machine: dict[str, Any]
     root: Path
+    latencies: Mapping[Artifact, Latency] = field(default_factory=dict)
+    accuracies: Mapping[Artifact, Accuracy] = field(default_factory=dict)
+    not_run: Mapping[Artifact, str] = field(default_factory=dict)
+    not_measured: Mapping[Artifact, str] = field(default_factory=dict)
+    comparisons: Mapping[Artifact, Comparison] = field(default_factory=dict)
+    instructions: Mapping[Artifact, Instructions] = field(default_factory=dict)
+    phone_latencies: Mapping[Artifact, PhoneLatency] = field(default_factory=dict)
+    phone_accuracies: Mapping[Artifact, PhoneAccuracy] = field(default_factory=dict)
+    sustained: Sustained | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -66,19 +77,33 @@ class Validation:
             "models": [
                 {
                     **artifact.to_dict(self.root),
-                    "latency": _plain(self.latencies.get(artifact)),
+                    "latency": _plain(self.latencies.get(artifact) or self.phone_latencies.get(artifact)),
                     "instructions": _plain(self.instructions.get(artifact)),
-                    "accuracy": _plain(self.accuracies.get(artifact)),
+                    "accuracy": _plain(self.accuracies.get(artifact) or self.phone_accuracies.get(artifact)),
                     "comparison": _plain(self.comparisons.get(artifact)),
                     "not_run": self.not_run.get(artifact),
+                    "accuracy_not_measured": self.not_measured.get(artifact),
                 }
-                for artifact in (*self.latencies, *self.instructions, *self.not_run)
+                for artifact in (*self.latencies, *self.phone_latencies, *self.instructions, *self.not_run)
             ],
         }
 
 
-def _plain(figure: Latency | Accuracy | Comparison | Instructions | None) -> dict[str, Any] | None:
+def _plain(figure: Figure | None) -> dict[str, Any] | None:
     return figure.to_dict() if figure else None
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """How to time on `target`; `seconds` is the length of a sustained run, None for none."""
+
+    target: str
+    threads: int | None
+    percentile: float
+    mlperf: bool
+    strict: bool
+    require_delegated: bool
+    seconds: float | None
 
 
 def validate(
@@ -93,79 +118,218 @@ def validate(
     require_delegated: bool = False,
     sustained: str | None = None,
     plot: Path | None = None,
+    steps: Steps | None = None,
 ) -> Validation:
     """Validates a bundle folder, or one model in it. Without fp32 model the int8 one is its own reference.
 
-    Several `targets` share the images; latency is the first one's. `strict` makes a disturbed
-    timing a TargetError, `require_delegated` an operator outside the accelerated path. `sustained`
-    is a time such as "10m" for which the first int8 model runs without a pause; `plot` is the SVG
-    that is drawn of it.
+    Several `targets`, of one kind, share the images; latency is the first one's. `strict` makes a
+    disturbed timing a TargetError, `require_delegated` an operator outside the accelerated path.
+    `sustained` is a time such as "10m" for which the first int8 model runs without a pause; `plot`
+    is the SVG that is drawn of it, `sustained.svg` where none is named.
     """
-    duration = None if sustained is None else seconds_of(sustained)
+    seconds = None if sustained is None else seconds_of(sustained)
+    asked = _Asked(" and ".join(targets), threads, percentile, mlperf, strict, require_delegated, seconds)
+    drawing = _plot(plot, sustained)
     models = _models(path)
     root = path if path.is_dir() else path.parent
-    preprocessing, labels, _ = find_contract(models[0])
     artifacts = [find_contract(model)[2] for model in models]
-    image = np.zeros((1, preprocessing.resolution, preprocessing.resolution, 3), np.uint8)
-    images = None if val is None else from_set(imagesets.read(val, labels), preprocessing)
-    accuracies: dict[Artifact, Accuracy] = {}
-    comparisons: dict[Artifact, Comparison] = {}
+    steps = steps or Steps()
     with ExitStack() as stack:
-        reached = [stack.enter_context(closing(target_at(name))) for name in targets]
-        not_run = missing_runtimes(artifacts, reached[0])
+        reached = [stack.enter_context(closing(address.target(name))) for name in targets]
+        if isinstance(reached[0], Phone):
+            found = _on_phone(models[0], artifacts, reached, val, root, asked, steps)
+        else:
+            found = _on_target(models[0], artifacts, reached, val, root, asked, steps, stack)
+    if drawing and found.sustained:
+        drawing.write_text(found.sustained.svg(), encoding="utf-8")
+    return found
+
+
+def _on_target(
+    model: Path,
+    artifacts: Sequence[Artifact],
+    reached: Sequence[RemoteTarget],
+    val: Path | None,
+    root: Path,
+    asked: _Asked,
+    steps: Steps,
+    stack: ExitStack,
+) -> Validation:
+    preprocessing, labels, _ = find_contract(model)
+    images = None if val is None else from_set(imagesets.read(val, labels), preprocessing)
+    with steps(f"Reaching {' and '.join(there.name for there in reached)}"):
+        not_run = {artifact: why for there in reached for artifact, why in missing_runtimes(artifacts, there).items()}
         runnable = [artifact for artifact in artifacts if artifact not in not_run]
         if not runnable:
             raise TargetError(f"none of the models can run on {reached[0].name}: {next(iter(not_run.values()))}")
-        image = image if images is None else images.pixels[:1]
-        measured: dict[Artifact, Latency] = {}
-        instructions: dict[Artifact, Instructions] = {}
-        long: Sustained | None = None
-        if isinstance(reached[0], EmulatedTarget):
-            machine = {**reached[0].machine(), "warnings": []}
+        _require_one_kind(runnable[0], reached)
+    blank = np.zeros((1, preprocessing.resolution, preprocessing.resolution, 3), np.uint8)
+    image = blank if images is None else images.pixels[:1]
+    measured: dict[Artifact, Latency] = {}
+    instructions: dict[Artifact, Instructions] = {}
+    long: Sustained | None = None
+    if isinstance(reached[0], EmulatedTarget):
+        machine = {**reached[0].machine(), "warnings": []}
+        with steps("Counting instructions"):
             instructions = {artifact: count(artifact, reached[0], preprocessing, image) for artifact in runnable}
-        else:
+    else:
+        with steps("Measuring latency"):
             measured, machine = latencies(
-                runnable, reached[0], preprocessing, image, threads=threads, percentile=percentile, mlperf=mlperf
+                runnable,
+                reached[0],
+                preprocessing,
+                image,
+                threads=asked.threads,
+                percentile=asked.percentile,
+                mlperf=asked.mlperf,
+                progress=steps.advance,
             )
-            if duration is not None:
-                first = next((a for a in runnable if a.precision == "int8"), runnable[0])
-                long = sustain(first, reached[0], preprocessing, image, seconds=duration, threads=threads)
-        if images is not None:
-            raw = raw_scores(runnable, reached, preprocessing, images.pixels, threads=threads)
-            if any(not isinstance(there, LocalTarget) for there in reached):
-                here = stack.enter_context(closing(_this_machine(reached[0])))
+        if asked.seconds is not None:
+            first = next((a for a in runnable if a.precision == "int8"), runnable[0])
+            with steps("Running without a pause"):
+                long = sustain(
+                    first,
+                    reached[0],
+                    preprocessing,
+                    image,
+                    seconds=asked.seconds,
+                    threads=asked.threads,
+                    progress=steps.advance,
+                )
+    warnings = tuple(dict.fromkeys((*machine["warnings"], *(long.warnings if long else ()))))
+    _judge(reached[0].name, warnings, {**measured, **instructions}, asked)
+    accuracies: dict[Artifact, Accuracy] = {}
+    comparisons: dict[Artifact, Comparison] = {}
+    if images is not None:
+        with steps("Running the models over the images"):
+            raw = raw_scores(
+                runnable, reached, preprocessing, images.pixels, threads=asked.threads, progress=steps.advance
+            )
+        if any(not isinstance(there, LocalTarget) for there in reached):
+            here = stack.enter_context(closing(_this_machine(reached[0])))
+            with steps("Running them here too, to compare"):
                 also = [artifact for artifact in runnable if artifact not in missing_runtimes(runnable, here)]
-                own = raw_scores(also, [here], preprocessing, images.pixels, threads=None)
-                comparisons = {artifact: compare(own[artifact], raw[artifact]) for artifact in also}
-            scores = {artifact: log_probabilities(raw[artifact], artifact.output) for artifact in runnable}
-            reference = scores[next((a for a in runnable if a.precision == "fp32"), runnable[0])]
-            accuracies = {artifact: accuracy(reference, scores[artifact], images) for artifact in runnable}
-    if plot and long:
-        plot.write_text(long.svg(), encoding="utf-8")
-    if strict and machine["warnings"]:
-        raise TargetError(f"{reached[0].name}: --strict: {'; '.join(machine['warnings'])}")
-    if require_delegated:
-        require_fast({**measured, **instructions})
-    notes = (*machine["warnings"], *runtime_notes(measured), *speed_verdict(measured))
-    if long:
-        notes = (*notes, long.said(), *long.warnings)
-    return Validation(targets[0], measured, accuracies, comparisons, not_run, instructions, long, notes, machine, root)
+                own = raw_scores(also, [here], preprocessing, images.pixels, threads=None, progress=steps.advance)
+            comparisons = {artifact: compare(own[artifact], raw[artifact]) for artifact in also}
+        scores = {artifact: log_probabilities(raw[artifact], artifact.output) for artifact in runnable}
+        reference = scores[next((a for a in runnable if a.precision == "fp32"), runnable[0])]
+        accuracies = {artifact: accuracy(reference, scores[artifact], images) for artifact in runnable}
+    return Validation(
+        target=asked.target,
+        latencies=measured,
+        accuracies=accuracies,
+        notes=(
+            *warnings,
+            *runtime_notes(measured),
+            *speed_verdict(measured),
+            *((long.said(),) if long else ()),
+        ),
+        machine=machine,
+        root=root,
+        not_run=not_run,
+        comparisons=comparisons,
+        instructions=instructions,
+        sustained=long,
+    )
 
 
-def _this_machine(there: Target) -> Target:
+def _on_phone(
+    model: Path,
+    artifacts: Sequence[Artifact],
+    reached: Sequence[RemoteTarget],
+    val: Path | None,
+    root: Path,
+    asked: _Asked,
+    steps: Steps,
+) -> Validation:
+    phone = reached[0]
+    assert isinstance(phone, Phone)
+    if len(reached) > 1 or asked.mlperf or asked.seconds is not None:
+        raise UsageError(f"--target {phone.name}: benchmark_model takes no --mlperf, --sustained or second target")
+    preprocessing, labels, _ = find_contract(model)
+    images = None if val is None else from_set(imagesets.read(val, labels), preprocessing)
+    not_run = {a: "benchmark_model runs only .tflite models" for a in artifacts if a.format != "tflite"}
+    runnable = [artifact for artifact in artifacts if artifact not in not_run]
+    if not runnable:
+        raise TargetError(f"{phone.name}: none of the models can run: {next(iter(not_run.values()))}")
+    with steps("Measuring latency"):
+        measured, machine = phone_validation.timed(runnable, phone, threads=asked.threads, progress=steps.advance)
+    _judge(phone.name, tuple(machine["warnings"]), measured, asked)
+    accuracies: dict[Artifact, PhoneAccuracy] = {}
+    not_measured: dict[Artifact, str] = {}
+    if images is not None:
+        with steps("Evaluating on the phone"):
+            accuracies, not_measured = phone_validation.accuracies(
+                runnable,
+                phone,
+                preprocessing,
+                images,
+                classes=len(labels),
+                threads=next(iter(measured.values())).threads,
+            )
+    notes = (*machine["warnings"], *speed_verdict(measured), *phone_validation.NOTES)
+    return Validation(
+        target=asked.target,
+        notes=notes,
+        machine=machine,
+        root=root,
+        not_run=not_run,
+        not_measured=not_measured,
+        phone_latencies=measured,
+        phone_accuracies=accuracies,
+    )
+
+
+def _require_one_kind(artifact: Artifact, reached: Sequence[RemoteTarget]) -> None:
+    """Raises UsageError for targets that would answer for each other with other arithmetic."""
+    kinds = {}
+    for there in reached if len(reached) > 1 else ():
+        machine, loaded = there.run([{"do": "hello"}, load_request(there, artifact, artifact.name)], timeout=120)
+        kinds[there.name] = (loaded["runtime"], machine["architecture"], machine["cpu"])
+    if len(set(kinds.values())) > 1:
+        told = "; ".join(f"{name} has {', '.join(kind)}" for name, kind in kinds.items())
+        raise UsageError(f"--target: those that share the images must be of one kind: {told}")
+
+
+def _judge(
+    name: str,
+    warnings: Sequence[str],
+    measured: Mapping[Artifact, Latency | PhoneLatency | Instructions],
+    asked: _Asked,
+) -> None:
+    """Raises TargetError where --strict or --require-delegated forbid what was seen."""
+    if asked.strict and warnings:
+        raise TargetError(f"{name}: --strict: {'; '.join(warnings)}")
+    if asked.require_delegated:
+        require_fast(measured)
+
+
+def _this_machine(there: Target) -> RemoteTarget:
     """This machine, as near to the target as it can be: QEMU's interpreter has a version of its own."""
     return there.here() if isinstance(there, EmulatedTarget) else LocalTarget()
 
 
-def require_fast(measured: Mapping[Artifact, Latency | Instructions]) -> None:
+def require_fast(measured: Mapping[Artifact, Latency | PhoneLatency | Instructions]) -> None:
     """Raises TargetError for operators that ran outside the runtime's accelerated path, by name."""
-    for artifact, latency in measured.items():
-        place = latency.placement
-        if place["operators"] is None:
-            raise TargetError(f"{artifact.name}: {latency.runtime} does not tell where its operators run")
+    for artifact, figure in measured.items():
+        place = figure.placement
+        if place["path"] is None and place["operators"] is None:
+            raise TargetError(f"{artifact.name}: {figure.runtime} does not tell where its operators run")
         if place["fell_out"]:
-            which = ", ".join(f"{count} {name}" for name, count in place["fell_out"].items())
-            raise TargetError(f"{artifact.name}: not accelerated in {latency.runtime}: {which}")
+            which = ", ".join(f"{count or 'some'} {name}" for name, count in place["fell_out"].items())
+            raise TargetError(f"{artifact.name}: not accelerated in {figure.runtime}: {which}")
+
+
+def _plot(plot: Path | None, sustained: str | None) -> Path | None:
+    """Where the sustained run is drawn; UsageError before the long run and not after it."""
+    if sustained is None:
+        if plot is not None:
+            raise UsageError("--plot draws a sustained run: give --sustained too, such as 10m")
+        return None
+    drawing = plot or Path("sustained.svg")
+    if drawing.is_dir() or not drawing.resolve().parent.is_dir():
+        raise UsageError(f"--plot {drawing}: not a file in a folder that exists")
+    return drawing
 
 
 def _models(path: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -76,13 +77,19 @@ def show_validation(found: Validation) -> None:
     console = _console()
     if found.instructions:
         console.print(_instructions(found))
+    elif found.phone_latencies:
+        console.print(_on_phone(found))
+        console.print(f"- {_conditions(found)}")
     else:
         console.print(_timed(found))
         console.print(_details(found))
+        console.print(f"- {_conditions(found)}")
     for artifact, compared in found.comparisons.items():
         console.print(f"- {artifact.name}: {compared.said()}")
     for artifact, reason in found.not_run.items():
         console.print(f"- {artifact.name}: not run there: {escape(reason)}")
+    for artifact, reason in found.not_measured.items():
+        console.print(f"- {artifact.name}: accuracy not measured: {escape(reason)}")
     for note in found.notes:
         console.print(f"- {escape(note)}")
 
@@ -148,9 +155,81 @@ def _details(found: Validation) -> Table:
             f"{latency.first_ms:.2f} ms",
             f"{latency.memory_bytes / 1e6:.0f} MB",
             f"{latency.throughput_per_second:.1f}",
-            f"{told} in {place['partitions']} partitions ({out} not)" if out else told,
+            f"{told} in {place['partitions']} partitions ({out} not)" if out else f"{told}{_precisions(place)}",
         )
     return table
+
+
+def _precisions(placement: dict[str, Any]) -> str:
+    """How many of OpenVINO's layers were executed in which precision."""
+    counts = placement.get("precisions")
+    if not counts:
+        return ""
+    return f" ({', '.join(f'{count} in {name}' for name, count in sorted(counts.items()))})"
+
+
+def _on_phone(found: Validation) -> Table:
+    """What benchmark_model and the evaluator told."""
+    latency = next(iter(found.phone_latencies.values()))
+    cores = ", ".join(map(str, latency.affinity))
+    table = _table(f"On {_where(found.target)}: {latency.on}, {_threads(latency.threads)} on cores {cores}")
+    table.add_column("model")
+    for name in (
+        "mean (95%)",
+        "median",
+        "p95",
+        "deviation",
+        "max",
+        "runs",
+        "load",
+        "first",
+        "memory",
+        "top-1",
+        "top-5",
+    ):
+        table.add_column(name, justify="right")
+    table.add_column("accelerated operators")
+    for artifact, latency in found.phone_latencies.items():
+        accuracy = found.phone_accuracies.get(artifact)
+        place = latency.placement
+        table.add_row(
+            artifact.name,
+            f"{latency.mean_ms:.2f} ms ({latency.low_ms:.2f} to {latency.high_ms:.2f})",
+            _milliseconds(latency.median_ms),
+            _milliseconds(latency.p95_ms),
+            f"{latency.deviation_ms:.2f} ms",
+            f"{latency.max_ms:.2f} ms",
+            f"{latency.runs}" if latency.tight else f"{latency.runs} (capped)",
+            f"{latency.load_ms:.0f} ms",
+            f"{latency.first_ms:.2f} ms",
+            "-" if latency.memory_bytes is None else f"{latency.memory_bytes / 1e6:.0f} MB",
+            _share(accuracy.top1 if accuracy else None),
+            _share(accuracy.top5 if accuracy else None),
+            "not told" if place["operators"] is None else f"{place['fast']} of {place['operators']}",
+        )
+    return table
+
+
+def _milliseconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f} ms"
+
+
+def _conditions(found: Validation) -> str:
+    """The machine around the timing, as far as it could be read."""
+    before, during, after = (found.machine[name] or {} for name in ("before", "during", "after"))
+    clock, heat = during.get("frequency_mhz"), during.get("temperature_c")
+    told = [
+        f"governor {before.get('governor') or 'not readable'}",
+        f"clock {clock[0]:.0f} to {clock[1]:.0f} MHz" if clock else "clock not readable",
+        f"{heat[0]:.0f} to {heat[1]:.0f} C, {after['temperature_c'] or heat[1]:.0f} C after"
+        if heat
+        else "temperature not readable",
+    ]
+    if during.get("foreign_cores") is not None:
+        told.append(f"others used {during['foreign_cores']:.2f} cores")
+    if found.machine["peak_memory_bytes"]:
+        told.append(f"peak memory of the process {found.machine['peak_memory_bytes'] / 1e6:.0f} MB")
+    return "; ".join(told)
 
 
 def _console() -> Console:

@@ -1,6 +1,7 @@
 """A device on the Android Debug Bridge that has Python: embedded Linux, or Termux's.
 
 The user's own `adb` carries it: the keys that the device trusts, and the cable's server, are its.
+A phone without Python is `phone`'s.
 """
 
 from __future__ import annotations
@@ -22,9 +23,7 @@ def adb_target(address: Address) -> RemoteTarget:
 
     Without a serial there must be one device.
     """
-    serial = f"{address.host}:{address.port}" if address.port else address.host
-    if address.user is not None or (serial and not _SERIAL.fullmatch(serial)):
-        raise UsageError(f"--target {address.url}: not a device's serial; `adb devices` lists them")
+    serial = serial_of(address)
     python = address.option("python") or "python3"
     if python.startswith("-"):
         raise UsageError(f"--target {address.url}: {python!r} is not a Python")
@@ -32,7 +31,7 @@ def adb_target(address: Address) -> RemoteTarget:
     started = f"exec {shlex.quote(python)} -c {shlex.quote(bootstrap(source))}"
 
     def channel() -> Channel:
-        found = serial or _only_device(address)
+        found = serial or only_device(address)
         return Channel(
             ("adb", "-s", found, "shell", "-T", started),
             lambda code, said: refusal(found, python, code, said),
@@ -42,7 +41,15 @@ def adb_target(address: Address) -> RemoteTarget:
     return RemoteTarget(address.url, channel, address.option("cache"))
 
 
-def _only_device(address: Address) -> str:
+def serial_of(address: Address) -> str:
+    """The serial in an address, empty where none is named; UsageError for what is none."""
+    serial = f"{address.host}:{address.port}" if address.port else address.host
+    if address.user is not None or (serial and not _SERIAL.fullmatch(serial)):
+        raise UsageError(f"--target {address.url}: not a device's serial; `adb devices` lists them")
+    return serial
+
+
+def only_device(address: Address) -> str:
     """The serial of the one device there is; TargetError names them all where there are more, or none."""
     try:
         done = subprocess.run(
@@ -77,7 +84,7 @@ def refusal(serial: str, python: str, code: int, said: str) -> str | None:
     if code in (126, 127):
         return (
             f"no Python there as {python!r} ({last}): name one with ?python=/path. "
-            "On a phone without Python nothing is measured: its own benchmark_model is not driven yet"
+            "A phone without Python is measured by a benchmark_model of your own: ?benchmark_model=FILE"
         )
     old = re.search(r"edgeffnet: too old: (\S+)", said)
     if old:

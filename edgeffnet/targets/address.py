@@ -27,7 +27,12 @@ class Address:
         return dict(self.options).get(name)
 
 
-_OPTIONS = {"local": (), "ssh": ("python", "cache", "config"), "adb": ("python", "cache"), "qemu": ()}
+_OPTIONS = {
+    "local": (),
+    "ssh": ("python", "cache", "config"),
+    "adb": ("python", "cache", "benchmark_model", "evaluator"),
+    "qemu": (),
+}
 
 
 def parse(text: str) -> Address:
@@ -63,6 +68,10 @@ def target(text: str) -> RemoteTarget:
         from edgeffnet.targets.qemu import emulated_target
 
         return emulated_target(address)
+    if address.option("benchmark_model") or address.option("evaluator"):
+        from edgeffnet.targets.phone import phone_target
+
+        return phone_target(address)
     if address.kind == "adb":
         from edgeffnet.targets.adb import adb_target
 

@@ -148,6 +148,7 @@ class OpenVINOModel(Model):
 
     def placement(self) -> Event:
         precisions: Dict[str, int] = {}
+        layers: Dict[str, str] = {}
         slow: Dict[str, int] = {}
         for node in self._compiled.get_runtime_model().get_ordered_ops():
             told = {key: str(_plain(value)) for key, value in node.get_rt_info().items()}
@@ -155,6 +156,7 @@ class OpenVINOModel(Model):
             if kind in ("Input", "Output", "Const", "Parameter", "Result"):
                 continue
             precisions[precision] = precisions.get(precision, 0) + 1
+            layers[node.get_friendly_name()] = f"{kind} {precision}"
             if told.get("primitiveType", "").startswith("ref"):
                 slow[kind] = slow.get(kind, 0) + 1
         total = sum(precisions.values())
@@ -164,6 +166,7 @@ class OpenVINOModel(Model):
             "partitions": 1,
             "fell_out": slow,
             "precisions": precisions,
+            "layers": layers,
             "path": "OpenVINO CPU",
         }
 
@@ -356,17 +359,19 @@ class Agent:
         max_runs: int,
         min_runs: int = _MINIMUM_RUNS,
         min_seconds: float = 0.0,
+        until_tight: bool = True,
     ) -> Event:
         """Times the models in turns, block by block, so that a drifting clock meets them all.
 
         Each model: first inference apart, warm-up, then runs until the 95% interval of `percentile`
-        is within `tolerance` of it (and `min_runs` and its `min_seconds` are done), or `max_seconds`
-        of all or its `max_runs` are used up. One run is the inference alone: input in place before,
-        output read after. Every time is kept; `outliers` counts those beyond 3 deviations of the median.
+        is within `tolerance` of it (unless not `until_tight`), and `min_runs` and its `min_seconds` are
+        done, or until `max_seconds` of all or its `max_runs` are used up. One run is the inference
+        alone: input in place before, output read after. Every time is kept; `outliers` counts those
+        beyond 3 deviations of the median.
         """
         with np.load(inputs) as shard:
             pixels = shard["pixels"][:1]
-        watch = _Watch()
+        watch = Watch()
         runs: Dict[str, _Runs] = {}
         for name in names:
             model = self._models[name]
@@ -383,7 +388,8 @@ class Agent:
                 while time.perf_counter() < end and len(times) < max_runs:
                     times.append(_timed(self._models[name]))
                 least = len(times) >= min_runs and sum(times) >= 1e3 * min_seconds
-                if (least and _width(times, percentile) <= tolerance) or len(times) >= max_runs:
+                settled = least and (not until_tight or _width(times, percentile) <= tolerance)
+                if settled or len(times) >= max_runs:
                     waiting.remove(name)
             watch.sample()
             self._emit({"event": "progress", "done": len(names) - len(waiting), "of": len(names), "name": "latency"})
@@ -395,7 +401,7 @@ class Agent:
         model = self._models[name]
         with np.load(inputs) as shard:
             model.feed(model_input(shard["pixels"][:1], mean, std, model.dtype))
-        watch = _Watch()
+        watch = Watch()
         watch.start()
         slices: List[Event] = []
         start = time.perf_counter()
@@ -421,11 +427,12 @@ class Agent:
         return {"slices": slices, **watch.summary()}
 
 
-class _Watch:
+class Watch:
     """What disturbed a timing: the machine's state before, during and after, and others' use of the processor."""
 
-    def __init__(self) -> None:
-        self._before = conditions()
+    def __init__(self, root: str = "/") -> None:
+        self._root = root
+        self._before = conditions(root)
         self._samples: List[Event] = []
         self.start()
 
@@ -435,11 +442,11 @@ class _Watch:
         self._busy, self._own = _busy_seconds(), _own_seconds()
 
     def sample(self) -> Event:
-        self._samples.append(conditions())
+        self._samples.append(conditions(self._root))
         return self._samples[-1]
 
     def summary(self) -> Event:
-        after = conditions()
+        after = conditions(self._root)
         seconds = time.perf_counter() - self._started
         busy, foreign = _busy_seconds(), None
         if busy is not None and self._busy is not None and seconds > 0:
@@ -463,7 +470,8 @@ class _Watch:
             found.append(f"other processes used {foreign:.1f} cores meanwhile")
         if clocks and max(clocks) - min(clocks) > _CLOCK_MOVED * max(clocks):
             found.append(f"the clock moved between {min(clocks):.0f} and {max(clocks):.0f} MHz")
-        if any(state["throttled"] for state in (*self._samples, after)):
+        events = _known([self._before, after], "throttle_events")
+        if any(state["throttled"] for state in (*self._samples, after)) or (events and events[-1] > events[0]):
             found.append("the board was throttled (heat or supply voltage)")
         return found
 
@@ -614,20 +622,51 @@ def _proc_cpuinfo() -> Dict[str, str]:
     return found
 
 
-def conditions() -> Event:
-    """What disturbs a timing: load, clock, governor, temperature, throttling, as far as this machine tells."""
-    core = f"/sys/devices/system/cpu/cpu{max(os.sched_getaffinity(0))}/cpufreq/"
-    frequency = _read_number(core + "scaling_cur_freq")
-    temperature = _read_number("/sys/class/thermal/thermal_zone0/temp")
-    # Raspberry Pi's firmware: bits 0 to 3 are what holds now.
-    throttled = _read_text("/sys/devices/platform/soc/soc:firmware/get_throttled")
+def conditions(root: str = "/") -> Event:
+    """What disturbs a timing: load, clock, governor, temperature, throttling, as far as this machine tells.
+
+    `frequency_mhz` is that of the fastest core this process may use, `temperature_c` that of the hottest
+    sensor of a processor. `throttled` is True where heat or voltage hold the clock back now, None where
+    nothing tells. `throttle_events` counts since boot (x86). `root` is where /proc and /sys are.
+    """
+    core = os.path.join(root, f"sys/devices/system/cpu/cpu{max(os.sched_getaffinity(0))}/")
+    frequency = _read_number(core + "cpufreq/scaling_cur_freq")
     return {
         "load_average": os.getloadavg()[0],
         "frequency_mhz": None if frequency is None else frequency / 1e3,
-        "governor": _read_text(core + "scaling_governor"),
-        "temperature_c": None if temperature is None else temperature / 1e3,
-        "throttled": None if throttled is None else bool(int(throttled, 16) & 0xF),
+        "governor": _read_text(core + "cpufreq/scaling_governor"),
+        "temperature_c": _temperature(root),
+        "throttled": _throttled(root),
+        "throttle_events": _throttle_events(root),
     }
+
+
+def _temperature(root: str) -> Optional[float]:
+    found = {}
+    for zone in glob.glob(os.path.join(root, "sys/class/thermal/thermal_zone*")):
+        value = _read_number(os.path.join(zone, "temp"))
+        if value is not None:
+            found[zone] = ((_read_text(os.path.join(zone, "type")) or "").lower(), value / 1e3)
+    named = [heat for kind, heat in found.values() if re.search("cpu|soc|pkg", kind)]
+    return max(named or [heat for _, heat in found.values()], default=None)
+
+
+def _throttled(root: str) -> Optional[bool]:
+    # Raspberry Pi's firmware: bits 0 to 3 are what holds now.
+    firmware = _read_text(os.path.join(root, "sys/devices/platform/soc/soc:firmware/get_throttled"))
+    told = [] if firmware is None else [bool(int(firmware, 16) & 0xF)]
+    # Elsewhere the kernel cools by capping the clock.
+    for device in glob.glob(os.path.join(root, "sys/class/thermal/cooling_device*")):
+        kind, state = _read_text(os.path.join(device, "type")), _read_number(os.path.join(device, "cur_state"))
+        if kind and state is not None and re.search("cpufreq", kind):
+            told.append(state > 0)
+    return any(told) if told else None
+
+
+def _throttle_events(root: str) -> Optional[int]:
+    pattern = os.path.join(root, "sys/devices/system/cpu/cpu*/thermal_throttle/*_throttle_count")
+    counts = [count for count in map(_read_number, glob.glob(pattern)) if count is not None]
+    return int(sum(counts)) if counts else None
 
 
 def _read_text(path: str) -> Optional[str]:
@@ -1016,15 +1055,29 @@ def _emitter(stream: IO[str]) -> Callable[[Event], None]:
     return emit
 
 
+def _emitter_to_client(descriptor: int) -> Callable[[Event], None]:
+    """Emits to a client who may be gone without a goodbye: raises LinkLostError when nobody takes the answers."""
+
+    def emit(event: Event) -> None:
+        left = memoryview(json.dumps(event).encode("utf-8") + b"\n")
+        while left:
+            if not select.select([], [descriptor], [], _SILENCE_SECONDS)[1]:
+                raise LinkLostError
+            # What select calls writable takes a page without blocking.
+            left = left[os.write(descriptor, left[:4096]) :]
+
+    return emit
+
+
 def main(arguments: List[str]) -> int:
     # Runtimes print to the same stream; the answers go out on a descriptor of their own.
-    answers = os.fdopen(os.dup(1), "w")
+    answers = os.dup(1)
     os.dup2(2, 1)
     if arguments == ["serve"]:
-        return serve(_Link(0), _emitter(answers))
+        return serve(_Link(0), _emitter_to_client(answers))
     with open(arguments[0]) as file:
         requests = json.load(file)["requests"]
-    return serve_requests(requests, _emitter(answers))
+    return serve_requests(requests, _emitter(os.fdopen(answers, "w")))
 
 
 if __name__ == "__main__":

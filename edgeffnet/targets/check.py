@@ -9,6 +9,7 @@ from typing import Any
 from edgeffnet.errors import TargetError, TargetLostError
 from edgeffnet.targets.address import target
 from edgeffnet.targets.target import Target
+from edgeffnet.targets.wheels import install_line, needs_environment
 
 _MODULES = {
     "numpy": "numpy",
@@ -92,28 +93,9 @@ def check(url: str) -> Check:
     line = None if missing is None else install_line(machine)
     if missing and line is None:
         missing = f"{missing}, and no wheel of an interpreter exists for {_what(machine)}"
-    if line and machine["managed"]:
+    if line and needs_environment(machine):
         warnings = (*warnings, f"after installing, add ?python={machine['home']}/edgeffnet/bin/python to the address")
     return Check(url, machine, versions, failures, missing, line, warnings)
-
-
-def install_line(machine: dict[str, Any]) -> str | None:
-    """What installs an interpreter there; None where no wheel of one exists for it."""
-    version = tuple(int(part) for part in machine["python"].split(".")[:2])
-    kind, bits = machine["architecture"], machine["pointer_bits"]
-    pip = f"{machine['executable']} -m pip install"
-    if machine["managed"]:
-        # Debian's Python takes no packages from pip: an environment, then named with ?python=.
-        place = f"{machine['home']}/edgeffnet"
-        pip = f"{machine['executable']} -m venv {place} && {place}/bin/python -m pip install"
-    if bits == 64 and kind in ("aarch64", "arm64", "x86_64") and version >= (3, 10):
-        return f"{pip} numpy ai-edge-litert"
-    # The last tflite-runtime, 2.14: for Python 3.8 to 3.11, and against numpy 1.
-    if (kind in ("aarch64", "x86_64") or kind.startswith("armv7") or bits == 32) and (3, 8) <= version <= (3, 11):
-        if bits == 32 and not (kind.startswith("armv7") or kind in ("armv8l", "aarch64")):
-            return None
-        return f"{pip} 'numpy<2' tflite-runtime==2.14.0"
-    return None
 
 
 def _probed(there: Target, module: str) -> str:
@@ -153,4 +135,4 @@ def _warnings(machine: dict[str, Any], versions: dict[str, str]) -> tuple[str, .
 
 
 def _what(machine: dict[str, Any]) -> str:
-    return f"Python {machine['python']} on {machine['architecture']} ({machine['pointer_bits']} bit)"
+    return f"Python {machine['python']} on {machine['architecture']} ({machine['pointer_bits']} bit, {machine['libc']})"

@@ -5,9 +5,13 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 import subprocess
 import sys
+import time
+from itertools import groupby
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -124,3 +128,134 @@ def test_a_folder_of_someone_else_is_not_written_in(tmp_path: Path) -> None:
     _, events = talk(message(do="open", cache=str(tmp_path / "link")))
     assert "belongs to someone else" in str(events[1]["message"])
     assert not list(real.iterdir())
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Path:
+    """The files by which a board tells its state, as the kernel lays them out."""
+    core = max(os.sched_getaffinity(0))
+    write(tmp_path, f"sys/devices/system/cpu/cpu{core}/cpufreq/scaling_cur_freq", "1800000")
+    write(tmp_path, f"sys/devices/system/cpu/cpu{core}/cpufreq/scaling_governor", "ondemand")
+    write(tmp_path, "sys/class/thermal/thermal_zone0/type", "gpu-thermal")
+    write(tmp_path, "sys/class/thermal/thermal_zone0/temp", "81000")
+    write(tmp_path, "sys/class/thermal/thermal_zone1/type", "cpu-thermal")
+    write(tmp_path, "sys/class/thermal/thermal_zone1/temp", "48200")
+    return tmp_path
+
+
+def write(root: Path, name: str, text: str) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + "\n")
+
+
+def test_a_boards_state_is_read_where_the_kernel_tells_it(board: Path) -> None:
+    found = agent.conditions(str(board))
+    assert (found["frequency_mhz"], found["governor"]) == (1800.0, "ondemand")
+    assert found["temperature_c"] == 48.2
+    assert found["throttled"] is None
+
+
+def test_a_machine_that_tells_nothing_is_not_guessed(tmp_path: Path) -> None:
+    found = agent.conditions(str(tmp_path))
+    known = {name for name, value in found.items() if value is not None}
+    assert known == {"load_average"}
+
+
+@pytest.mark.parametrize(
+    ("name", "calm", "throttled"),
+    [
+        ("sys/devices/platform/soc/soc:firmware/get_throttled", "50000", "50005"),
+        ("sys/class/thermal/cooling_device0/cur_state", "0", "2"),
+    ],
+    ids=["Raspberry Pi", "cooling device"],
+)
+def test_throttling_is_seen(board: Path, name: str, calm: str, throttled: str) -> None:
+    write(board, "sys/class/thermal/cooling_device0/type", "cpufreq-cpu0")
+    write(board, name, calm)
+    assert agent.conditions(str(board))["throttled"] is False
+    watch = agent.Watch(str(board))
+    watch.sample()
+    assert not [said for said in watch.summary()["warnings"] if "throttled" in said]
+    write(board, name, throttled)
+    assert [said for said in watch.summary()["warnings"] if "throttled" in said]
+
+
+def test_throttling_between_two_looks_is_counted(board: Path) -> None:
+    count = "sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count"
+    write(board, count, "7")
+    watch = agent.Watch(str(board))
+    write(board, count, "8")
+    assert [said for said in watch.summary()["warnings"] if "throttled" in said]
+
+
+def test_a_clock_that_moves_is_said(board: Path) -> None:
+    core = max(os.sched_getaffinity(0))
+    clock = f"sys/devices/system/cpu/cpu{core}/cpufreq/scaling_cur_freq"
+    watch = agent.Watch(str(board))
+    watch.sample()
+    write(board, clock, "1790000")
+    watch.sample()
+    assert not [said for said in watch.summary()["warnings"] if "clock" in said]
+    write(board, clock, "600000")
+    watch.sample()
+    summary = watch.summary()
+    assert any("between 600 and 1800 MHz" in said for said in summary["warnings"])
+    assert summary["during"]["frequency_mhz"] == [600.0, 1800.0]
+
+
+class Paced(agent.Model):
+    """Takes a millisecond, and fifty now and then; notes its turns."""
+
+    turns: ClassVar[list[str]] = []
+
+    def __init__(self, path: str, threads: int) -> None:
+        self.name, self.runtime, self.dtype = path, "paced", np.dtype(np.uint8)
+        self.threads, self.count = threads, 0
+
+    def feed(self, array: np.ndarray[Any, Any]) -> None:
+        assert array.shape == (1, 4, 4, 3)
+
+    def invoke(self) -> None:
+        self.count += 1
+        self.turns.append(self.name)
+        time.sleep(0.05 if self.count % 40 == 0 else 0.001)
+
+
+@pytest.fixture
+def paced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> agent.Agent:
+    """An agent that holds two such models, a and b."""
+    monkeypatch.setitem(agent.FORMATS, "paced", Paced)
+    monkeypatch.setattr(Paced, "turns", [])
+    np.savez_compressed(tmp_path / "image.npz", pixels=np.zeros((1, 4, 4, 3), np.uint8))
+    made = agent.Agent(lambda _event: None)
+    for name in ("a", "b"):
+        made.load(name, name, "paced")
+    return made
+
+
+def timed(made: agent.Agent, folder: Path, **given: float) -> dict[str, Any]:
+    bounds = {"percentile": 90, "tolerance": 0.0, "max_seconds": 2.0, "max_runs": 10_000, **given}
+    return made.latency(["a", "b"], str(folder / "image.npz"), [0.0] * 3, [1.0] * 3, **bounds)  # type: ignore[arg-type]
+
+
+def test_models_take_turns_so_that_a_drifting_clock_meets_both(paced: agent.Agent, tmp_path: Path) -> None:
+    timed(paced, tmp_path)
+    blocks = [name for name, _ in groupby(Paced.turns)]
+    # Each warms up, then they alternate.
+    assert len(blocks) >= 6
+    assert blocks == ["a", "b"] * (len(blocks) // 2)
+
+
+def test_outliers_are_counted_and_stay_in_every_figure(paced: agent.Agent, tmp_path: Path) -> None:
+    found = timed(paced, tmp_path, max_runs=200)["models"]["a"]
+    assert found["runs"] == 200
+    assert found["outliers"] >= 5
+    assert found["max_ms"] >= 50
+    assert found["mean_ms"] > found["p50_ms"]
+    assert not found["tight"]
+
+
+def test_a_cap_that_is_reached_is_said(paced: agent.Agent, tmp_path: Path) -> None:
+    assert timed(paced, tmp_path, tolerance=1e-9)["models"]["b"]["tight"] is False
+    assert timed(paced, tmp_path, tolerance=1e9)["models"]["b"]["tight"] is True

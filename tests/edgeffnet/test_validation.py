@@ -18,7 +18,7 @@ from edgeffnet.bundle.contents import find_contract
 from edgeffnet.errors import TargetLostError
 from edgeffnet.targets.local import LocalTarget
 from edgeffnet.targets.target import Progress, Request
-from edgeffnet.validation import SHARD_IMAGES, compare, raw_scores
+from edgeffnet.validation import SHARD_IMAGES, compare, latencies, raw_scores
 from tests.conftest import Run
 
 IMAGES = 9 * SHARD_IMAGES
@@ -60,6 +60,26 @@ def test_two_targets_share_the_images(bundle: Path) -> None:
         shared = raw_scores([artifact], [one, two], preprocessing, images, threads=1)[artifact]
         alone = raw_scores([artifact], [one], preprocessing, images, threads=1)[artifact]
     assert compare(alone, shared).bit_equal
+
+
+class HastyTarget(LocalTarget):
+    """Takes a second where MLPerf takes sixty."""
+
+    def run(self, requests: Sequence[Request], timeout: float, progress: Progress | None = None) -> list[Any]:
+        *before, timing = requests
+        assert (timing["percentile"], timing["min_runs"], timing["min_seconds"]) == (90, 1024, 60)
+        return super().run([*before, {**timing, "min_seconds": 1}], timeout, progress)
+
+
+def test_mlperfs_single_stream_ends_when_its_minimums_are_met(bundle: Path) -> None:
+    preprocessing, _, artifact = find_contract(bundle / "model_int8.tflite")
+    with closing(HastyTarget()) as target:
+        made, _ = latencies([artifact], target, preprocessing, pixels(1), threads=1, percentile=50, mlperf=True)
+    found = made[artifact]
+    assert found.runs >= 1024
+    assert found.value_ms == found.p90_ms
+    # Whole blocks of a quarter second are run.
+    assert found.runs * found.mean_ms < 1e3 * 1.5 + 1024 * found.mean_ms
 
 
 def test_a_difference_is_counted_image_by_image() -> None:
@@ -112,6 +132,33 @@ def test_a_long_run_is_sliced_and_drawn(bundle: Path, run: Run, tmp_path: Path) 
     assert found["slices"][-1]["at_s"] >= 5
     assert all(slice_["p50_ms"] <= slice_["p90_ms"] for slice_ in found["slices"])
     assert ElementTree.parse(plot).getroot().tag.endswith("svg")
+
+
+def test_a_plot_without_a_run_or_a_folder_is_refused_at_once(bundle: Path, run: Run, tmp_path: Path) -> None:
+    done = run("validate", bundle, "--plot", tmp_path / "long.svg")
+    assert done.returncode == 2
+    assert "--sustained" in done.stderr
+    done = run("validate", bundle, "--sustained", "10m", "--plot", tmp_path / "nowhere" / "long.svg")
+    assert done.returncode == 2
+    assert "nowhere" in done.stderr
+
+
+def test_a_sustained_run_is_drawn_where_no_file_is_named(bundle: Path, run: Run, tmp_path: Path) -> None:
+    done = run("validate", bundle / "model_int8.tflite", "--sustained", "2s", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert ElementTree.parse(tmp_path / "sustained.svg").getroot().tag.endswith("svg")
+    assert "without a pause" in done.stdout
+    assert "governor" in done.stdout
+
+
+def test_openvino_says_in_which_precision_each_layer_ran(bundle: Path, run: Run) -> None:
+    done = run("validate", bundle / "openvino" / "model_int8.xml", "--json")
+    assert done.returncode == 0, done.stderr
+    place = json.loads(done.stdout)["models"][0]["latency"]["placement"]
+    assert len(place["layers"]) == place["operators"] == sum(place["precisions"].values())
+    ran = [told for told in place["layers"].values() if told.startswith("Convolution")]
+    assert ran
+    assert all(told.split()[1] in ("u8", "i8") for told in ran)
 
 
 @pytest.mark.parametrize("text", ["10", "0s", "-1m", "10 minutes", "25h", ""])

@@ -20,6 +20,8 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.conftest import Run
+
 PATIENCE = 30.0
 
 
@@ -48,6 +50,16 @@ def some_images(data: Path, folder: Path, count: int) -> Path:
     (folder / "eval").symlink_to(data / "imagenet" / "eval")
     (folder / "eval.csv").write_text("\n".join(rows) + "\n")
     return folder / "eval.csv"
+
+
+@pytest.fixture(scope="session")
+def integer(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle whose int8 model is integers from end to end, and ends in 8-bit logits."""
+    output = tmp_path_factory.mktemp("integer") / "out"
+    words = ("--recipe", "fast", "--variant", "lite0", "--io", "int8", "--formats", "tflite,onnx")
+    done = run("build", *words, "--output", output)
+    assert done.returncode == 0, done.stderr
+    return output
 
 
 def marked(text: str) -> list[int]:

@@ -32,17 +32,6 @@ def prepared(run: Run) -> str:
     return "qemu://cortex-a72"
 
 
-@pytest.fixture(scope="module")
-def integer(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle whose int8 model ends in 8-bit logits: no float arithmetic is left to differ."""
-    output = tmp_path_factory.mktemp("integer") / "out"
-    done = run(
-        "build", "--recipe", "fast", "--variant", "lite0", "--io", "int8", "--formats", "tflite", "--output", output
-    )
-    assert done.returncode == 0, done.stderr
-    return output
-
-
 def test_int8_scores_are_this_machines_bit_for_bit(
     prepared: str, integer: Path, data: Path, run: Run, tmp_path: Path
 ) -> None:

@@ -108,6 +108,72 @@ def test_validate_over_ssh_equals_this_machine(
     assert nothing_left(server)
 
 
+@pytest.fixture
+def two(folder: Path) -> Iterator[tuple[Server, Server]]:
+    """Two boards of one kind."""
+    made = []
+    for name in ("one", "two"):
+        (folder / name).mkdir()
+        made.append(start_server(folder / name, pwd.getpwuid(os.getuid()).pw_name))
+    yield made[0], made[1]
+    for server in made:
+        server.cut()
+        stop(server.process)
+
+
+def test_two_boards_share_the_images(
+    two: tuple[Server, Server], bundle: Path, data: Path, run: Run, tmp_path: Path
+) -> None:
+    val = some_images(data, tmp_path, 3 * 64 + 20)
+    urls = [word for server in two for word in ("--target", server.url())]
+    model = bundle / "model_int8.tflite"
+    done = run("validate", model, "--val", val, *urls, "--threads", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    (made,) = json.loads(done.stdout)["models"]
+    assert made["comparison"]["images"] == 3 * 64 + 20
+    assert made["comparison"]["bit_equal"]
+    # Each board has the shards it ran, the model's file, and nothing of the other's work.
+    shards = [{path.parent.name for path in server.folder.glob("cache/files/*/*.npz")} for server in two]
+    assert shards[0]
+    assert shards[1]
+    assert len(shards[0] & shards[1]) <= 1
+    assert all(nothing_left(server) for server in two)
+
+
+def test_boards_of_two_kinds_do_not_share(server: Server, bundle: Path, run: Run) -> None:
+    hide(server, "ai_edge_litert", "raise ImportError('hidden', name='ai_edge_litert')")
+    url = server.url(python=hiding_python(server))
+    words = ("validate", bundle / "model_int8.tflite", "--target", url, "--target", "local")
+    done = run(*words)
+    assert done.returncode == 2
+    assert "of one kind" in done.stderr
+    assert "LiteRT" in done.stderr
+
+
+def test_an_alias_and_an_agents_key(server: Server) -> None:
+    """As in a user's ~/.ssh/config: the host's name, port and user are there, and the key only in ssh-agent."""
+    (server.folder / "ssh_config").write_text(
+        f"Host board\n  HostName 127.0.0.1\n  Port {server.port}\n  User {server.user}\n"
+        f"  UserKnownHostsFile {server.folder}/known_hosts\n  GlobalKnownHostsFile none\n  IdentityFile none\n"
+    )
+    socket_path = server.folder / "agent"
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", socket_path], stdout=subprocess.DEVNULL)
+    environment = {**os.environ, "SSH_AUTH_SOCK": str(socket_path)}
+    url = f"ssh://board?config={server.config}&python={server.python}&cache={server.folder}/cache"
+    check = command(["target", "check", url])
+    try:
+        assert eventually(socket_path.exists)
+        done = subprocess.run(check, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 5
+        assert "the login was refused" in done.stderr
+        subprocess.run(["ssh-add", "-q", server.folder / "id"], env=environment, check=True)
+        done = subprocess.run(check, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    finally:
+        agent.terminate()
+        agent.wait()
+
+
 def test_a_build_is_measured_on_its_target(server: Server, run: Run, tmp_path: Path) -> None:
     hide(server, "onnxruntime", "raise ImportError('hidden', name='onnxruntime')")
     url = server.url(python=hiding_python(server))
@@ -492,6 +558,38 @@ def test_the_network_goes_down(isolated: Server, model: Path, seconds: float) ->
     assert errors.count("\n") == 1, errors
     assert output == ""
     assert time.monotonic() - cut < 60
+    assert nothing_left(isolated)
+
+
+TRANSFER = """
+import sys
+from contextlib import closing
+from pathlib import Path
+from edgeffnet.errors import TargetLostError
+from edgeffnet.targets.address import target
+url, verb, file, back = sys.argv[1:]
+with closing(target(url)) as there:
+    there.machine()
+    try:
+        there.push(Path(file)) if verb == "push" else there.pull(file, Path(back))
+    except TargetLostError as error:
+        sys.exit(f"lost: {error}")
+"""
+
+
+@pytest.mark.parametrize("verb", ["push", "pull"])
+def test_the_network_goes_down_during_a_transfer(isolated: Server, large: Path, tmp_path: Path, verb: str) -> None:
+    words = (sys.executable, "-c", TRANSFER, isolated.url(), verb, large, tmp_path / "back")
+    process = subprocess.Popen(inside(isolated, *words), stderr=subprocess.PIPE, text=True)
+    files = isolated.folder / "cache" / "files"
+    started = holds_some(files, "*/*.part") if verb == "push" else holds_some(tmp_path, "back.part")
+    assert eventually(started)
+    subprocess.run(inside(isolated, "ip", "link", "set", "lo", "down"), check=True)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert errors.startswith("lost: "), errors
+    assert not (tmp_path / "back").exists()
+    assert not (tmp_path / "back.part").exists()
     assert nothing_left(isolated)
 
 
