@@ -8,6 +8,7 @@ from typing import Any
 
 from edgeffnet import stand_ins
 from edgeffnet.architecture import Architecture
+from edgeffnet.patience import Patience
 from edgeffnet.stand_ins import Manner
 from edgeffnet.targets.target import Progress, Target
 from edgeffnet.validation import SECONDS_PER_MODEL, TOLERANCE, Latency, latencies
@@ -16,7 +17,7 @@ from edgeffnet.validation import SECONDS_PER_MODEL, TOLERANCE, Latency, latencie
 _LOOKS = ((1.0, 1.0), (0.5 * TOLERANCE, 3.0), (0.5 * TOLERANCE, SECONDS_PER_MODEL))
 # A 95% interval is widened for being looked at again and again, and by what separates two processes.
 _REPEATED_LOOKS = 1.5
-_BETWEEN_PROCESSES = 0.015
+_BETWEEN_PROCESSES = 0.03
 
 
 @dataclass(frozen=True)
@@ -60,26 +61,31 @@ def probe(
     threads: int | None,
     percentile: float,
     thoroughly: bool = False,
+    patience: Patience | None = None,
     progress: Progress | None = None,
 ) -> Probe:
     """Makes the stand-in, or takes it from the cache, and measures until it is clear of the limit.
 
-    `thoroughly` skips the short looks. Raises ArtifactError and TargetError.
+    `thoroughly` skips the short looks; looks that others disturbed are taken again within `patience`.
+    Raises ArtifactError and TargetError.
     """
     artifact = stand_ins.make(architecture, manner)["int8"]
     preprocessing, image = stand_ins.contract(architecture, manner)
+    patience = patience or Patience()
 
     def look(tolerance: float, seconds: float) -> Latency:
-        found, _ = latencies(
-            [artifact],
-            target,
-            preprocessing,
-            image,
-            threads=threads,
-            percentile=percentile,
-            tolerance=tolerance,
-            seconds=seconds,
-            progress=progress,
+        found = patience.timed(
+            lambda: latencies(
+                [artifact],
+                target,
+                preprocessing,
+                image,
+                threads=threads,
+                percentile=percentile,
+                tolerance=tolerance,
+                seconds=seconds,
+                progress=progress,
+            )
         )
         return found[artifact]
 

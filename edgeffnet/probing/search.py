@@ -12,6 +12,7 @@ from edgeffnet.architecture import Architecture
 from edgeffnet.budget import Budget
 from edgeffnet.devices.latency import hardware_ms
 from edgeffnet.images import Preprocessing
+from edgeffnet.patience import Patience
 from edgeffnet.probing.belief import FITTED, FROM_HARDWARE, Belief
 from edgeffnet.probing.ladder import Found, largest
 from edgeffnet.probing.probe import Probe, probe
@@ -52,6 +53,7 @@ def probe_candidates(request: Request, wanted: Sequence[Wanted], target: Target,
     assert limit is not None
     estimates = _estimates(request, nets)
     belief = _belief(request, nets, estimates)
+    patience = Patience()
 
     def measure(index: int, thoroughly: bool) -> Probe:
         with steps(f"Probing {nets[index].name} on {target.name}"):
@@ -63,6 +65,7 @@ def probe_candidates(request: Request, wanted: Sequence[Wanted], target: Target,
                 threads=request.run_threads,
                 percentile=request.percentile,
                 thoroughly=thoroughly,
+                patience=patience,
                 progress=steps.advance,
             )
 
@@ -73,7 +76,12 @@ def probe_candidates(request: Request, wanted: Sequence[Wanted], target: Target,
         candidates=judged,
         worth_making=frozenset(net.name for net in nets[: answer + 1]),
         probes=tuple(found.probes.values()),
-        notes=(*_off_profile(request, found, estimates), *_contradictions(nets, found), *_in_doubt(found)),
+        notes=(
+            *_off_profile(request, found, estimates),
+            *_contradictions(nets, found),
+            *_in_doubt(found),
+            *_disturbed(patience),
+        ),
     )
 
 
@@ -187,6 +195,12 @@ def _in_doubt(found: Found[Probe]) -> tuple[str, ...]:
         for measured in found.probes.values()
         if not measured.certain
     )
+
+
+def _disturbed(patience: Patience) -> tuple[str, ...]:
+    if not patience.disturbed:
+        return ()
+    return ("other processes computed during the probes, again and again: their latencies may be too high",)
 
 
 def probing_helps(budget: Budget, measured: bool, candidates: int) -> bool:
