@@ -45,15 +45,17 @@ class Probed:
     notes: tuple[str, ...]
 
 
-def probe_candidates(request: Request, wanted: Sequence[Wanted], target: Target, steps: Steps) -> Probed:
+def probe_candidates(
+    request: Request, wanted: Sequence[Wanted], target: Target, steps: Steps, patience: Patience | None = None
+) -> Probed:
     """`wanted`, largest first, against the request's latency budget, by probes on `target`."""
+    patience = patience or Patience()
     ladder = list(reversed(wanted))
     nets = [one.architecture for one in ladder]
     limit = request.budget.latency_ms
     assert limit is not None
     estimates = _estimates(request, nets)
     belief = _belief(request, nets, estimates)
-    patience = Patience()
 
     def measure(index: int, thoroughly: bool) -> Probe:
         with steps(f"Probing {nets[index].name} on {target.name}"):

@@ -42,9 +42,11 @@ def test_the_first_undisturbed_timing_counts(
 
 
 def test_a_machine_that_is_never_idle_uses_the_patience_up_once() -> None:
-    patience = Patience(3, pause_seconds=0)
-    patience.timed(machine_with(1.0, 1.0, 1.0, 1.0)[0])
-    measure, taken = machine_with(1.0, 1.0)
-    patience.timed(measure)
-    assert len(taken) == 1
-    assert patience.disturbed == 2
+    patience = Patience(4, pause_seconds=0)
+    taken_each = []
+    for _ in range(3):
+        measure, taken = machine_with(1.0, 1.0, 1.0, 1.0, 1.0)
+        patience.timed(measure)
+        taken_each.append(len(taken))
+    assert taken_each == [4, 2, 1]
+    assert patience.disturbed == 3
