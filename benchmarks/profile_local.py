@@ -36,10 +36,9 @@ def main() -> int:
     parser.add_argument("--threads", type=int, nargs="*", default=(), help="thread counts; one and all otherwise")
     options = parser.parse_args()
     work = options.work or Path(tempfile.mkdtemp(prefix="edgeffnet-benchmark-"))
-    path = options.profile
-    if path is None:
-        made = profile("local", work / "this-machine.toml", threads=options.threads)
-        path = made.path
+    path = options.profile or work / "this-machine.toml"
+    if not path.is_file():
+        made = profile("local", path, threads=options.threads)
         print(f"profile in {made.seconds:.0f} s, {made.rows} rows; held out: {made.mean_error:.1%} mean")
     device = devices.load(path)
     start = time.perf_counter()

@@ -67,6 +67,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Profiled:
 def test_a_run_whose_timings_were_all_made_measures_nothing_and_leaves_only_the_profile(made: Profiled) -> None:
     assert made.resumed == ROUNDS * len(SUBJECTS) * 2 * len(thread_counts(devices.load("local").cores))
     assert [path.name for path in made.path.parent.iterdir()] == ["desk.toml"]
+    assert devices.load(made.path) == made.device
 
 
 def test_the_fit_finds_the_law_and_says_how_well_on_models_it_has_not_seen(made: Profiled) -> None:
