@@ -3,7 +3,7 @@
     python benchmarks/latency_model.py [--rows] [--sensitivity]
 
 Every row is predicted by a fit that saw no row of its model, on the same device, runtime, version
-and precision. The last table predicts rows of another runtime altogether: nothing was fitted to it.
+and precision. The last table predicts rows of another runtime altogether: nothing was fitted to it. A dry run is timed.
 Exits with 1 when a bar is missed.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from edgeffnet.devices.profile import LOCAL, Runtime
 from edgeffnet.devices.reference_models import reference_model
 
 COVERAGE = 0.9
+DRY_RUN_SECONDS = 1.0
 COVERED_AT_LEAST, HALF_WIDTH_AT_MOST = 0.85, 0.25
 
 
@@ -167,6 +169,17 @@ def print_sensitivity() -> None:
     leave_one_model_out.cache_clear()
 
 
+def dry_run_seconds() -> float:
+    """The command's median of five, process start included."""
+    command = ("build", "--device", "rpi4", "--max-latency", "50ms", "--dry-run")
+    taken = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "edgeffnet", *command], check=True, capture_output=True)
+        taken.append(time.perf_counter() - start)
+    return median(taken)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", action="store_true", help="print every held-out row")
@@ -187,6 +200,10 @@ def main() -> int:
     if options.sensitivity:
         print_sensitivity()
     failures = missed(found)
+    seconds = dry_run_seconds()
+    print(f"\nbuild --device rpi4 --max-latency 50ms --dry-run: {seconds:.2f} s (bar {DRY_RUN_SECONDS:g} s)")
+    if seconds > DRY_RUN_SECONDS:
+        failures.append(f"a dry run takes {seconds:.2f} s")
     print(f"\n{time.perf_counter() - start:.1f} s; " + ("PASS" if not failures else "MISS: " + "; ".join(failures)))
     return 1 if failures else 0
 

@@ -1,6 +1,6 @@
 """A profile made on this machine, against what official networks then take on it.
 
-    python benchmarks/profile_local.py [--profile desk.toml] [--work FOLDER]
+    python benchmarks/profile_local.py [--profile desk.toml] [--work FOLDER] [--threads 1]
 
 Without --profile, `edgeffnet profile --target local` makes one first. Then Lite0 to Lite4 and B0 to B2 are
 timed in fp32 and int8, on one thread and on all, in rounds that take every network in turn; each figure is
@@ -22,6 +22,7 @@ from edgeffnet import devices
 from edgeffnet.profiling.design import Subject, thread_counts
 from edgeffnet.profiling.profile import profile
 from edgeffnet.profiling.timings import Log, time_all
+from edgeffnet.report.quiet import quiet
 from edgeffnet.targets.local import LocalTarget
 
 MODELS = ("lite0", "b0", "lite1", "b1", "lite2", "b2", "lite3", "lite4")
@@ -32,19 +33,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--profile", type=Path, help="a profile of this machine, instead of making one")
     parser.add_argument("--work", type=Path, help="where timings are kept, to go on with after an interruption")
+    parser.add_argument("--threads", type=int, nargs="*", default=(), help="thread counts; one and all otherwise")
     options = parser.parse_args()
     work = options.work or Path(tempfile.mkdtemp(prefix="edgeffnet-benchmark-"))
-    path = options.profile
-    if path is None:
-        made = profile("local", work / "this-machine.toml")
-        path = made.path
+    path = options.profile or work / "this-machine.toml"
+    if not path.is_file():
+        made = profile("local", path, threads=options.threads)
         print(f"profile in {made.seconds:.0f} s, {made.rows} rows; held out: {made.mean_error:.1%} mean")
     device = devices.load(path)
     start = time.perf_counter()
-    with closing(LocalTarget()) as here:
+    counts = tuple(options.threads) or thread_counts(device.cores)
+    with quiet(), closing(LocalTarget()) as here:
         subjects = [Subject(model) for model in MODELS]
         log = Log(work / "official.jsonl", "# official networks")
-        taken, skipped = time_all(subjects, thread_counts(device.cores), here, log, lambda *_: None)
+        taken, skipped = time_all(subjects, counts, here, log, lambda *_: None)
     if skipped:
         print(f"too slow here: {', '.join(skipped)}")
         return 1

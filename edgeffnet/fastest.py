@@ -70,7 +70,7 @@ def said(ways: Sequence[Way], where: str) -> str:
     unknown = ", ".join(way.name for way in ways if way.value_ms is None)
     rest = f"; no basis for {unknown}" if unknown else ""
     apart = len(known) == 1 or _above(known[0]) < _below(known[1])
-    first = known[0].name if apart else f"{known[0].name} or {known[1].name}, too close to tell,"
+    first = known[0].name if apart else f"{known[0].name} or {known[1].name}, too close to tell"
     return f"fastest on {where}: {first} ({listed}{rest})"
 
 

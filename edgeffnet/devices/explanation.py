@@ -69,7 +69,7 @@ def explain(device: Device, *, precision: str = "int8", runtime: str = "tflite")
     chosen = find_runtime(device, runtime, precision)
     if isinstance(chosen, NoBasis):
         return chosen
-    fitted = fit(device, chosen, precision)
+    fitted = fit(device, chosen.at(device.default_threads, precision), precision)
     size = len(FEATURES)
     scale = fitted.parameters[size]
     prices = tuple(
@@ -87,19 +87,28 @@ def explain(device: Device, *, precision: str = "int8", runtime: str = "tflite")
     by_model = tuple(
         ModelError(model, score(tuple(item for item in held_out if item.row.model == model))) for model in fitted.models
     )
-    counts = sorted({row.threads for row in fitted.rows})
+    rows = chosen.used(precision)
+    counts = sorted({row.threads for row in rows})
+    at_count = {count: fit(device, chosen.at(count, precision), precision) for count in counts}
     return Explanation(
         device=device,
         runtime=chosen.label,
         clock=chosen.clock,
         precision=precision,
         rows=tuple(
-            FittedRow(row, device.source(row.source), predict(fitted, reference_model(row.model), row.threads).ms)
-            for row in fitted.rows
+            FittedRow(
+                row,
+                device.source(row.source),
+                predict(at_count[row.threads], reference_model(row.model), row.threads).ms,
+            )
+            for row in rows
         ),
         rejected=tuple(row for row in chosen.rows if row.rejected and row.precision == precision),
         prices=prices,
-        speedups=tuple((count, compute_speedup(fitted.parameters, fitted.thread_counts, count)) for count in counts),
+        speedups=tuple(
+            (count, compute_speedup(at_count[count].parameters, at_count[count].thread_counts, count))
+            for count in counts
+        ),
         held_out=held_out,
         by_model=by_model,
         by_threads=tuple((count, score(tuple(i for i in held_out if i.row.threads == count))) for count in counts),

@@ -121,7 +121,13 @@ def prior_ms(device: Device, precision: str, model: ReferenceModel, threads: int
     """The mean latency of `model` that the hardware alone suggests: right in proportion, often far off in scale."""
     import numpy as np
 
-    parameters = np.array([*(math.log(price) for price in prior_prices(device, precision)), 0.0, _MEMORY_EXPONENT])
+    # Results are clamped and stored as wide as the vectors are; where there are rows, a fit finds what that costs.
+    lanes = device.peak_fp32_gmacs / device.clock_ghz / 4
+    prices = [
+        price / lanes if feature.name == "output" else price
+        for feature, price in zip(FEATURES, prior_prices(device, precision), strict=True)
+    ]
+    parameters = np.array([*(math.log(price) for price in prices), 0.0, _MEMORY_EXPONENT])
     log_ms, _ = _log_time(parameters, np.array([_amounts(device, precision, model)]), [threads], ())
     return math.exp(float(log_ms[0]))
 

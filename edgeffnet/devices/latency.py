@@ -106,7 +106,7 @@ def estimate(
         if ratio is None or isinstance(found, NoBasis):
             return chosen
         chosen = found
-    fitted = fit(ratio.other if ratio else device, chosen, precision)
+    fitted = fit(ratio.other if ratio else device, chosen.at(threads, precision), precision)
     counts = {row.threads for row in fitted.rows}
     if not min(counts) <= threads <= max(counts):
         have = ", ".join(str(count) for count in sorted(counts))

@@ -76,7 +76,7 @@ def score(held_out: tuple[HeldOut, ...]) -> Score:
 
 
 def _held_out(device: Device, runtime: Runtime, precision: str, row: Row, coverage: float) -> HeldOut:
-    fitted = fit(device, runtime, precision, row.model)
+    fitted = fit(device, runtime.at(row.threads, precision), precision, row.model)
     model = reference_model(row.model)
     extra, _ = doubts(fitted, model)
     prediction = predict(fitted, model, row.threads, extra)

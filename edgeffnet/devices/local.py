@@ -54,7 +54,8 @@ def described(
     """A device without rows; its arithmetic and peaks follow from the processor's `flags` and clock."""
     x86 = architecture.lower() in ("x86_64", "amd64", "i686")
     int8 = _int8(flags, x86)
-    lanes = 16 if "avx2" in flags else 4
+    # Two units that multiply and add, as wide as the vectors.
+    lanes = 32 if "avx512f" in flags else 16 if "avx2" in flags else 4
     return Device(
         name=name,
         description=description,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +11,8 @@ from edgeffnet.errors import DataError, UsageError
 
 LOCAL = "local"
 PRECISIONS = ("fp32", "fp16", "int8")
+
+_ENOUGH_AT_ONE_COUNT = 8
 
 # How 8-bit products are summed, and whether a sum of two of them can overflow its 16 bits.
 INT8_ARITHMETIC = {
@@ -65,6 +67,15 @@ class Runtime:
     def used(self, precision: str) -> tuple[Row, ...]:
         """The rows of `precision` that were not rejected."""
         return tuple(row for row in self.rows if row.precision == precision and not row.rejected)
+
+    def at(self, threads: int, precision: str) -> Runtime:
+        """The runtime with its rows at `threads` alone, where they are enough for a fit of their own.
+
+        A designed set of models has them; published rows are too few, and share what they say of prices.
+        """
+        own = tuple(row for row in self.rows if row.threads == threads)
+        enough = sum(row.precision == precision and not row.rejected for row in own) >= _ENOUGH_AT_ONE_COUNT
+        return replace(self, rows=own) if self.measured and enough else self
 
 
 @dataclass(frozen=True)

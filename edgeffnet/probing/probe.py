@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Any
 
 from edgeffnet import stand_ins
 from edgeffnet.architecture import Architecture
+from edgeffnet.patience import Patience
 from edgeffnet.stand_ins import Manner
 from edgeffnet.targets.target import Progress, Target
 from edgeffnet.validation import SECONDS_PER_MODEL, TOLERANCE, Latency, latencies
 
-# Looks at the clock: (tolerance, seconds) of each. The first is the shortest the protocol allows, the last all of it.
-_LOOKS = ((1.0, 1.0), (0.5 * TOLERANCE, 3.0), (0.5 * TOLERANCE, SECONDS_PER_MODEL))
+# Looks at the clock, each in a process of its own: (tolerance, seconds). The first is the shortest the protocol allows.
+_LOOKS = ((1.0, 1.0), *((0.5 * TOLERANCE, 3.0),) * 3, (0.5 * TOLERANCE, SECONDS_PER_MODEL))
 # A 95% interval is widened for being looked at again and again, and by what separates two processes.
 _REPEATED_LOOKS = 1.5
-_BETWEEN_PROCESSES = 0.015
+_BETWEEN_PROCESSES = 0.03
 
 
 @dataclass(frozen=True)
 class Probe:
     """A network's int8 `.tflite` with random weights, measured against `limit_ms`.
 
-    `latency` is the last look's, the most precise, but for the percentile, which is over all looks,
-    each weighted by its runs. `certain` is False where the limit lay within the error to the end.
+    `latency` is the last look's, but for the percentile, which is the median of all looks: one that was
+    disturbed does not move it. `certain` is False where the limit lay within the error to the end.
     """
 
     architecture: Architecture
@@ -60,52 +63,60 @@ def probe(
     threads: int | None,
     percentile: float,
     thoroughly: bool = False,
+    patience: Patience | None = None,
     progress: Progress | None = None,
 ) -> Probe:
     """Makes the stand-in, or takes it from the cache, and measures until it is clear of the limit.
 
-    `thoroughly` skips the short looks. Raises ArtifactError and TargetError.
+    `thoroughly` skips the short looks; looks that others disturbed are taken again within `patience`.
+    Raises ArtifactError and TargetError.
     """
     artifact = stand_ins.make(architecture, manner)["int8"]
     preprocessing, image = stand_ins.contract(architecture, manner)
+    patience = patience or Patience()
 
     def look(tolerance: float, seconds: float) -> Latency:
-        found, _ = latencies(
-            [artifact],
-            target,
-            preprocessing,
-            image,
-            threads=threads,
-            percentile=percentile,
-            tolerance=tolerance,
-            seconds=seconds,
-            progress=progress,
+        found = patience.timed(
+            lambda: latencies(
+                [artifact],
+                target,
+                preprocessing,
+                image,
+                threads=threads,
+                percentile=percentile,
+                tolerance=tolerance,
+                seconds=seconds,
+                progress=progress,
+            )
         )
         return found[artifact]
 
-    looks, certain = sequential(look, limit_ms, _LOOKS[-1:] if thoroughly else _LOOKS)
+    looks, certain = sequential(look, limit_ms, _LOOKS[1:] if thoroughly else _LOOKS)
     return Probe(architecture, limit_ms, certain, _pooled(looks), artifact.bytes)
-
-
-def _pooled(looks: Sequence[Latency]) -> Latency:
-    runs = sum(latency.runs for latency in looks)
-    value = sum(latency.value_ms * latency.runs for latency in looks) / runs
-    last = looks[-1]
-    low, high = min(last.low_ms, value), max(last.high_ms, value)
-    return replace(last, value_ms=value, low_ms=low, high_ms=high, runs=runs)
 
 
 def sequential(
     look: Callable[[float, float], Latency], limit_ms: float, plan: tuple[tuple[float, float], ...]
 ) -> tuple[list[Latency], bool]:
-    """The looks taken, and whether the last one's widened interval left the limit out."""
+    """The looks taken, and whether what they say together leaves the limit out."""
     looks: list[Latency] = []
     for tolerance, seconds in plan:
         looks.append(look(tolerance, seconds))
-        found = looks[-1]
-        margin = _BETWEEN_PROCESSES * found.value_ms
-        high = found.value_ms + _REPEATED_LOOKS * (found.high_ms - found.value_ms) + margin
-        low = found.value_ms - _REPEATED_LOOKS * (found.value_ms - found.low_ms) - margin
+        together = _pooled(looks)
+        apart = median(abs(found.value_ms - together.value_ms) for found in looks)
+        margin = max(_BETWEEN_PROCESSES * together.value_ms / math.sqrt(len(looks)), apart)
+        high = together.value_ms + _REPEATED_LOOKS * (together.high_ms - together.value_ms) + margin
+        low = together.value_ms - _REPEATED_LOOKS * (together.value_ms - together.low_ms) - margin
         if not low <= limit_ms <= high:
             return looks, True
     return looks, False
+
+
+def _pooled(looks: Sequence[Latency]) -> Latency:
+    """The last look with the median of all for its percentile; the interval is half as wide after four looks."""
+    value = median(latency.value_ms for latency in looks)
+    share = 1 / math.sqrt(len(looks))
+    below = share * median(latency.value_ms - latency.low_ms for latency in looks)
+    above = share * median(latency.high_ms - latency.value_ms for latency in looks)
+    runs = sum(latency.runs for latency in looks)
+    return replace(looks[-1], value_ms=value, low_ms=value - below, high_ms=value + above, runs=runs)

@@ -12,6 +12,7 @@ from edgeffnet.architecture import Architecture
 from edgeffnet.budget import Budget
 from edgeffnet.devices.latency import hardware_ms
 from edgeffnet.images import Preprocessing
+from edgeffnet.patience import Patience
 from edgeffnet.probing.belief import FITTED, FROM_HARDWARE, Belief
 from edgeffnet.probing.ladder import Found, largest
 from edgeffnet.probing.probe import Probe, probe
@@ -44,8 +45,11 @@ class Probed:
     notes: tuple[str, ...]
 
 
-def probe_candidates(request: Request, wanted: Sequence[Wanted], target: Target, steps: Steps) -> Probed:
+def probe_candidates(
+    request: Request, wanted: Sequence[Wanted], target: Target, steps: Steps, patience: Patience | None = None
+) -> Probed:
     """`wanted`, largest first, against the request's latency budget, by probes on `target`."""
+    patience = patience or Patience()
     ladder = list(reversed(wanted))
     nets = [one.architecture for one in ladder]
     limit = request.budget.latency_ms
@@ -63,6 +67,7 @@ def probe_candidates(request: Request, wanted: Sequence[Wanted], target: Target,
                 threads=request.run_threads,
                 percentile=request.percentile,
                 thoroughly=thoroughly,
+                patience=patience,
                 progress=steps.advance,
             )
 
@@ -73,7 +78,12 @@ def probe_candidates(request: Request, wanted: Sequence[Wanted], target: Target,
         candidates=judged,
         worth_making=frozenset(net.name for net in nets[: answer + 1]),
         probes=tuple(found.probes.values()),
-        notes=(*_off_profile(request, found, estimates), *_contradictions(nets, found), *_in_doubt(found)),
+        notes=(
+            *_off_profile(request, found, estimates),
+            *_contradictions(nets, found),
+            *_in_doubt(found),
+            *_disturbed(patience),
+        ),
     )
 
 
@@ -187,6 +197,12 @@ def _in_doubt(found: Found[Probe]) -> tuple[str, ...]:
         for measured in found.probes.values()
         if not measured.certain
     )
+
+
+def _disturbed(patience: Patience) -> tuple[str, ...]:
+    if not patience.disturbed:
+        return ()
+    return ("other processes computed during the probes, again and again: their latencies may be too high",)
 
 
 def probing_helps(budget: Budget, measured: bool, candidates: int) -> bool:

@@ -187,7 +187,7 @@ def fitted(
 
 
 def _judged(device: Device, runtime: Runtime, row: Row) -> HeldOut:
-    made = fit(device, runtime, row.precision)
+    made = fit(device, runtime.at(row.threads, row.precision), row.precision)
     model = reference_model(row.model)
     extra, _ = doubts(made, model)
     prediction = predict(made, model, row.threads, extra)

@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from edgeffnet import stand_ins
+from edgeffnet.patience import Patience
 from edgeffnet.profiling.design import Subject
 from edgeffnet.targets.target import Target
 from edgeffnet.validation import latencies
@@ -84,6 +85,7 @@ def time_all(
     `subjects` come smallest first. Raises TargetError when the target fails.
     """
     kept: list[Subject] = []
+    patience = Patience(len(subjects))
     skipped: list[str] = []
     total, done = ROUNDS * len(subjects) * len(thread_counts), 0
     for number in range(ROUNDS):
@@ -95,7 +97,7 @@ def time_all(
             for threads in thread_counts:
                 note(done, total, f"{subject.model}, {threads} thread{'s' if threads > 1 else ''}")
                 if not log.has(subject.model, threads, number):
-                    log.add(_timed(subject, threads, number, target))
+                    log.add(_timed(subject, threads, number, target, patience))
                 done += 1
             if number == 0:
                 kept.append(subject)
@@ -103,19 +105,21 @@ def time_all(
     return tuple(_taken(log.timings, kept)), tuple(skipped)
 
 
-def _timed(subject: Subject, threads: int, number: int, target: Target) -> list[Timing]:
+def _timed(subject: Subject, threads: int, number: int, target: Target, patience: Patience) -> list[Timing]:
     architecture = subject.architecture
     artifacts = stand_ins.make(architecture)
     preprocessing, image = stand_ins.contract(architecture)
-    found, _ = latencies(
-        list(artifacts.values()),
-        target,
-        preprocessing,
-        image,
-        threads=threads,
-        percentile=90,
-        tolerance=_TOLERANCE,
-        seconds=_SECONDS,
+    found = patience.timed(
+        lambda: latencies(
+            list(artifacts.values()),
+            target,
+            preprocessing,
+            image,
+            threads=threads,
+            percentile=90,
+            tolerance=_TOLERANCE,
+            seconds=_SECONDS,
+        )
     )
     return [
         Timing(

@@ -12,6 +12,7 @@ import pytest
 from edgeffnet import scaling
 from edgeffnet.architecture import Architecture
 from edgeffnet.devices import Estimate, NoBasis, device_names, estimate, load, to_percentile
+from edgeffnet.devices.latency import hardware_ms
 from edgeffnet.devices.profile import Device
 from edgeffnet.errors import UsageError
 
@@ -227,3 +228,13 @@ def test_importing_devices_loads_no_numerical_library() -> None:
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(3)]
     assert all(run.stdout.strip().endswith("[]") for run in runs)
     assert min(float(run.stdout.split()[0]) for run in runs) < 0.05
+
+
+@pytest.mark.parametrize("device", ["rpi3b+", "rpi4", "rpi5", "n100"])
+def test_the_hardware_alone_ranks_networks_and_is_near_in_scale(device: str) -> None:
+    """Only a start for a search by probes, which learns the scale from the first: within a factor of three."""
+    profile = load(device)
+    nets = [scaling.official(f"lite{number}") for number in range(5)]
+    ratios = [hardware_ms(profile, net, 1) / estimated(profile, net, threads=1).mean_ms for net in nets]
+    assert all(1 / 3 < ratio < 3 for ratio in ratios)
+    assert max(ratios) / min(ratios) < 1.2

@@ -105,6 +105,7 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
         ('int8 = "dot"', 'int8 = "dots"', "int8 is 'dots', must be one of dot"),
         ("cache_kib", "cash_kib", "cache_kib is missing"),
         ("cores = 4", "cores = 4\ncoers = 4", "coers is not a field; did you mean cores?"),
+        ("[[runtimes]]", "[[runtimes]]\nmeasured = 1", "measured must be true or false"),
         ("ms = 100.0", "ms = -100.0", "rows[0]: ms must be positive"),
         ("ms = 100.0, ", "", "rows[0]: ms is missing"),
         ("threads = 1", "threads = 8", "rows[0] has threads 8, but cores is 4"),

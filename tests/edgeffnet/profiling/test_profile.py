@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -67,6 +67,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Profiled:
 def test_a_run_whose_timings_were_all_made_measures_nothing_and_leaves_only_the_profile(made: Profiled) -> None:
     assert made.resumed == ROUNDS * len(SUBJECTS) * 2 * len(thread_counts(devices.load("local").cores))
     assert [path.name for path in made.path.parent.iterdir()] == ["desk.toml"]
+    assert devices.load(made.path) == made.device
 
 
 def test_the_fit_finds_the_law_and_says_how_well_on_models_it_has_not_seen(made: Profiled) -> None:
@@ -90,6 +91,21 @@ def test_the_written_profile_estimates_official_networks_it_never_measured(
     assert any("held out" in note for note in estimate.notes)
     assert (estimate.runtime, estimate.runtime_version) == ("tflite", "9.9")
     assert estimate.p90_over_mean == pytest.approx(1.05)
+
+
+def test_each_thread_count_is_fitted_by_itself(made: Profiled) -> None:
+    """So that a count at which small networks gain nothing, and large ones much, is met."""
+    (runtime,) = made.device.runtimes
+    most = thread_counts(made.device.cores)[-1]
+    slowed = tuple(
+        replace(row, ms=row.ms + 5.0) if row.threads == most and row.threads > 1 else row for row in runtime.rows
+    )
+    odd = replace(made.device, runtimes=(replace(runtime, rows=slowed),))
+    for threads in thread_counts(odd.cores):
+        estimate = devices.estimate(odd, scaling.official("lite1"), threads=threads)
+        assert isinstance(estimate, devices.Estimate)
+        law = lawful_ms("lite1", "int8", threads) + (5.0 if threads == most and threads > 1 else 0.0)
+        assert abs(math.log(estimate.mean_ms / law)) < 0.12
 
 
 def test_the_device_option_takes_it_and_says_estimated_from_measured_rows(made: Profiled, run: Run) -> None:
