@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import time
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -43,23 +45,31 @@ def overhead(model: Path, url: str, val: Path) -> float:
         return time.perf_counter() - start - inferring
 
 
-def pairs(model: Path, url: str) -> tuple[list[float], int]:
-    """Relative differences of p50 in the pairs that the protocol calls quiet, and how many it does not."""
+def pairs(model: Path, url: str) -> tuple[list[float], Counter[str]]:
+    """Relative differences of p50 in the pairs that the protocol calls quiet, and why it does not call others so."""
     preprocessing, _, artifact = find_contract(model)
     image = np.zeros((1, preprocessing.resolution, preprocessing.resolution, 3), np.uint8)
     quiet: list[float] = []
-    loud = 0
+    loud: Counter[str] = Counter()
     with closing(target(url)) as there:
         for _ in range(4 * PAIRS):
             if len(quiet) == PAIRS:
                 break
             both = [latencies([artifact], there, preprocessing, image, threads=1, percentile=90) for _ in range(2)]
-            if any(machine["warnings"] or not made[artifact].tight for made, machine in both):
-                loud += 1
+            reasons = {_disturbed(made[artifact].tight, machine["warnings"]) for made, machine in both} - {None}
+            if reasons:
+                loud.update(reason for reason in reasons if reason)
                 continue
             first, second = (made[artifact].p50_ms for made, _ in both)
             quiet.append(abs(first - second) / min(first, second))
     return quiet, loud
+
+
+def _disturbed(tight: bool, warnings: Sequence[str]) -> str | None:
+    """The kind of disturbance, None where there was none."""
+    if warnings:
+        return " ".join(word for word in warnings[0].split() if not any(character.isdigit() for character in word))
+    return None if tight else "interval over 2%"
 
 
 def noticed(model: Path, url: str) -> list[str]:
@@ -126,7 +136,8 @@ def main() -> None:
     print(f"one busy core: {noticed(model, given.target) or 'not noticed'}")
     quiet, loud = pairs(model, given.target)
     median = f"{np.median(quiet):.2%}" if quiet else "none"
-    print(f"p50 of {len(quiet)} quiet pairs: median difference {median}; {loud} pairs were called disturbed")
+    told = ", ".join(f"{count} by '{reason}'" for reason, count in loud.most_common()) or "none"
+    print(f"p50 of {len(quiet)} quiet pairs: median difference {median}; called disturbed: {told}")
 
 
 if __name__ == "__main__":
