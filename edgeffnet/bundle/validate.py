@@ -14,7 +14,7 @@ import numpy as np
 from converters.artifact import Artifact
 from converters.check import log_probabilities
 from edgeffnet import imagesets
-from edgeffnet.bundle.contents import CONTRACT, find_contract
+from edgeffnet.bundle.contents import CONTRACT, find_contract, require_trained
 from edgeffnet.errors import DataError, TargetError, UsageError
 from edgeffnet.instructions import Instructions, count
 from edgeffnet.sustained import Sustained, seconds_of, sustain
@@ -107,6 +107,8 @@ def validate(
     preprocessing, labels, _ = find_contract(models[0])
     artifacts = [find_contract(model)[2] for model in models]
     image = np.zeros((1, preprocessing.resolution, preprocessing.resolution, 3), np.uint8)
+    if val is not None:
+        require_trained(models[0])
     images = None if val is None else from_set(imagesets.read(val, labels), preprocessing)
     accuracies: dict[Artifact, Accuracy] = {}
     comparisons: dict[Artifact, Comparison] = {}
