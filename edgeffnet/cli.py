@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from edgeffnet.budget import Budget
+from edgeffnet.commands.limits import budget_of, limit_options
 from edgeffnet.commands.networks import network_options, rule_options
 from edgeffnet.commands.profile import profile as profile_command
 from edgeffnet.commands.quantize import quantize as quantize_command
@@ -20,6 +20,7 @@ from edgeffnet.errors import EdgeffnetError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from edgeffnet.budget import Budget
     from edgeffnet.report.frontier import Point
     from edgeffnet.wanted import NetworkOptions
 
@@ -102,11 +103,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="JSON to standar
 @click.option(
     "--device", default="local", show_default=True, help="A profile's name (`edgeffnet devices`) or TOML file."
 )
-@click.option("--max-latency", metavar="TIME", help="Latency budget, such as 50ms or 0.2s.")
-@click.option("--max-size", metavar="SIZE", help="Budget for the int8 .tflite file, such as 8MB.")
-@click.option("--max-memory", metavar="SIZE", help="Budget for the peak of live int8 activations, such as 512kB.")
-@click.option("--max-macs", metavar="COUNT", help="Budget for multiply-adds, such as 400M.")
-@click.option("--max-parameters", metavar="COUNT", help="Budget for parameters, such as 5M.")
+@limit_options
 @click.option("--max-drop", type=float, metavar="POINTS", help="Points of top-1 int8 may lose; needs --val.")
 @click.option(
     "--min-agreement", type=float, metavar="PERCENT", help="Images on which int8 gives fp32's top-1; needs --val."
@@ -152,11 +149,6 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="JSON to standar
 @_as_json
 def build(
     device: str,
-    max_latency: str | None,
-    max_size: str | None,
-    max_memory: str | None,
-    max_macs: str | None,
-    max_parameters: str | None,
     max_drop: float | None,
     min_agreement: float | None,
     formats: str,
@@ -183,19 +175,11 @@ def build(
       edgeffnet build --phi -1.5 --weights random --output latency-only
       edgeffnet build --device rpi4 --max-latency 50ms --phi any --risk 10% --dry-run --plot frontier.svg
     """
-    from edgeffnet.budget import LARGEST_RISK, LEAST_RISK, count, milliseconds, share, size_bytes
+    from edgeffnet.budget import LARGEST_RISK, LEAST_RISK, share
     from edgeffnet.build import build as run
     from edgeffnet.wanted import NetworkOptions
 
-    budget = Budget(
-        latency=None if max_latency is None else milliseconds(max_latency, "--max-latency"),
-        size=None if max_size is None else size_bytes(max_size, "--max-size"),
-        memory=None if max_memory is None else size_bytes(max_memory, "--max-memory"),
-        macs=None if max_macs is None else count(max_macs, "--max-macs"),
-        parameters=None if max_parameters is None else count(max_parameters, "--max-parameters"),
-        drop=max_drop,
-        agreement=min_agreement,
-    )
+    budget = budget_of(options, drop=max_drop, agreement=min_agreement)
     named = {name: options.pop(name) for name in NetworkOptions.__dataclass_fields__}
     chance = share(risk, "--risk", LEAST_RISK, LARGEST_RISK)
     if dry_run:
@@ -383,25 +367,38 @@ def devices(name: str | None, explain: bool, precision: str, as_json: bool) -> N
 @click.option("--variant", "variants", multiple=True, help="A variant such as lite0 or b3; repeat for more.")
 @click.option("--phi", "phis", multiple=True, type=float, help="A compound coefficient, such as 0.35; repeat for more.")
 @rule_options
+@limit_options
 @click.option("--device", help="Add the estimated int8 latency on this device.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV to standard output.")
 @_as_json
 def scale(variants: tuple[str, ...], phis: tuple[float, ...], device: str | None, **options: Any) -> None:
     """Show what networks are and cost; all official variants when none is named.
 
-    Published figures stand in brackets beside ours, which count every convolution and dense layer.
+    With a budget (--max-...) it finds the largest real phi within all of it, and says which part
+    binds. Published figures stand in brackets beside ours, which count every convolution and dense layer.
 
     \b
     Examples:
       edgeffnet scale --variant lite0
       edgeffnet scale --phi 0.35 --phi -1.5 --device rpi4
       edgeffnet scale --family efficientnet --phi -1 --rule tinynet --json
+      edgeffnet scale --device rpi4 --max-latency 25ms --max-size 5MB
+      edgeffnet scale --family efficientnet --rule tinynet --max-macs 150M --max-memory 2MB
     """
     from edgeffnet.report import scale_tables
     from edgeffnet.wanted import NetworkOptions
 
     as_csv, as_json = options.pop("as_csv"), options.pop("as_json")
-    rows = scale_tables.rows(variants, phis, NetworkOptions(**options), device)
+    if as_csv and as_json:
+        raise UsageError("--csv and --json: give one of them")
+    budget = budget_of(options)
+    networks = NetworkOptions(**options)
+    if not budget.limits:
+        rows = scale_tables.rows(variants, phis, networks, device)
+    elif variants or phis:
+        raise UsageError("a budget finds its own phi: leave out --variant and --phi, or the budget")
+    else:
+        rows = scale_tables.largest(budget, networks, device)
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     elif as_csv:

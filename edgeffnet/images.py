@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -82,13 +83,14 @@ class Preprocessing:
             )
         except KeyError as error:
             raise DataError(f"{source}: preprocessing lacks {error.args[0]}") from None
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise DataError(f"{source}: preprocessing is malformed ({error})") from None
         checks = {
             "resolution": made.resolution > 0,
             "crop": 0 < made.crop <= 1,
             "interpolation": made.interpolation in _RESAMPLING,
-            "std": all(value > 0 for value in made.std),
+            "mean": all(map(math.isfinite, made.mean)),
+            "std": all(math.isfinite(value) and value > 0 for value in made.std),
             "channels": made.channels in ("RGB", "BGR"),
         }
         for field, good in checks.items():

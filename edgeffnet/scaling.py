@@ -171,7 +171,7 @@ class Overrides:
         )
 
     def __str__(self) -> str:
-        stated = (f"{field} {value:g}" for field, value in vars(self).items() if value is not None)
+        stated = (f"{field} {value:.6g}" for field, value in vars(self).items() if value is not None)
         return ", ".join(stated)
 
 
@@ -179,9 +179,12 @@ _NOTHING_STATED = Overrides()
 
 
 def official(name: str, classes: int = 1000, overrides: Overrides = _NOTHING_STATED) -> Architecture:
-    """The official variant `name` exactly as published, save for what `overrides` states."""
+    """The official variant `name` exactly as published, save for what `overrides` states.
+
+    Raises UsageError for a network that cannot exist, or that this machine's memory does not hold.
+    """
     variant = variant_named(name)
-    return scale(
+    architecture = scale(
         variant.family,
         overrides.apply(variant.coefficients),
         name=_labelled(variant.name, overrides),
@@ -190,6 +193,20 @@ def official(name: str, classes: int = 1000, overrides: Overrides = _NOTHING_STA
         dropout=variant.dropout,
         classes=classes,
     )
+    if (classes, overrides) != (1000, _NOTHING_STATED):
+        _check_memory(architecture, _machine_memory())
+    return architecture
+
+
+def at_resolution(architecture: Architecture, resolution: int) -> Architecture:
+    """The network with an input of `resolution` pixels, which its rule then mentions; UsageError as `official`."""
+    if resolution == architecture.resolution:
+        return architecture
+    _check(Coefficients(architecture.width, architecture.depth, resolution), architecture.classes)
+    rule = _labelled(architecture.rule, Overrides(resolution=resolution))
+    changed = replace(architecture, resolution=resolution, rule=rule)
+    _check_memory(changed, _machine_memory())
+    return changed
 
 
 def variant_of(architecture: Architecture) -> Variant | None:

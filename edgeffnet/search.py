@@ -86,9 +86,11 @@ class Search:
             self.candidates[name] = self._before_making(wanted.architecture)
             if self.candidates[name].verdict != "fits":
                 continue
+            with self.steps(f"Reading weights of {name}"):
+                loaded = wanted.load()
             folder = Path(tempfile.mkdtemp(dir=self.work))
             producer = Producer(
-                wanted.load(),
+                loaded,
                 self.images.calibration,
                 folder,
                 interface=self.request.interface,

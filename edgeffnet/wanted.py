@@ -90,8 +90,7 @@ def candidates(options: NetworkOptions, seed: int) -> tuple[Wanted, ...]:
     """The networks to consider, largest phi first. UsageError for options that contradict each other."""
     if options.variant is not None and options.phi is not None:
         raise UsageError("--variant and --phi name different networks: give one of them")
-    if options.family not in get_args(Family):
-        raise UsageError(f"--family {options.family!r} is unknown; there are: lite, efficientnet")
+    check_rule(options, by_rule=options.phi is not None)
     overrides = Overrides(options.width, options.depth, options.resolution)
     if options.phi == "any":
         return _at_any_phi(options, seed)
@@ -105,6 +104,8 @@ def candidates(options: NetworkOptions, seed: int) -> tuple[Wanted, ...]:
     plain = overrides == Overrides()
     if options.variant is not None:
         name = variant_named(options.variant).name
+        if options.family not in ("lite", VARIANTS[name].family):
+            raise UsageError(f"--variant {name} is not of --family {options.family}: leave one of them out")
         _require_package(name, options)
         made = scaling.official(name, options.classes or 1000, overrides)
         return (_wanted(made, options, seed, official=plain),)
@@ -160,6 +161,19 @@ def at_other_sizes(networks: Sequence[Wanted]) -> tuple[Wanted, ...]:
     return tuple(sorted(made, key=lambda one: -cost.total(one.architecture).macs))
 
 
+def check_rule(options: NetworkOptions, *, by_rule: bool) -> None:
+    """UsageError for an unknown family, or for options of a scaling rule where none is at work."""
+    if options.family not in get_args(Family):
+        raise UsageError(f"--family {options.family!r} is unknown; there are: lite, efficientnet")
+    default = NetworkOptions()
+    constants = [name for name in ("alpha", "beta", "gamma") if getattr(options, name) != getattr(default, name)]
+    if constants and options.rule != "compound":
+        raise UsageError(f"--{constants[0]} belongs to the compound rule, not to --rule {options.rule}")
+    changed = [*constants, *(["rule"] if options.rule != default.rule else [])]
+    if changed and not by_rule:
+        raise UsageError(f"--{changed[0]} changes what --phi gives; official variants are as they are: give --phi")
+
+
 def architecture_at(options: NetworkOptions, phi: float) -> Architecture:
     """The network at `phi` by the options' rule, coefficients and overrides."""
     rule: str | rules.Rule = options.rule
@@ -178,8 +192,16 @@ def _wanted(net: Architecture, options: NetworkOptions, seed: int, *, official: 
     from edgeffnet.bundle.contents import read_labels
 
     stated = read_preprocessing(options.preprocessing) if options.preprocessing else None
-    if official and stated:
-        net = replace(net, resolution=stated.resolution)
+    if stated:
+        if options.resolution not in (None, stated.resolution):
+            raise UsageError(
+                f"--resolution {options.resolution}, but {options.preprocessing} says {stated.resolution} pixels: "
+                "change one of them"
+            )
+        try:
+            net = scaling.at_resolution(net, stated.resolution)
+        except UsageError as error:
+            raise DataError(f"{options.preprocessing}: {error}") from None
     return Wanted(
         architecture=net,
         weights=options.weights,

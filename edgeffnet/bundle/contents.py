@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converters.artifact import Artifact, Format, Precision
-from edgeffnet.errors import DataError
+from edgeffnet.errors import DataError, UsageError
 from edgeffnet.images import Preprocessing
 
 if TYPE_CHECKING:
@@ -30,7 +30,12 @@ def settle(made_in: Path, bundle: Path, artifacts: Sequence[Artifact]) -> dict[A
 
 
 def write_contract(
-    bundle: Path, preprocessing: Preprocessing, labels: Sequence[str], artifacts: Sequence[Artifact]
+    bundle: Path,
+    preprocessing: Preprocessing,
+    labels: Sequence[str],
+    artifacts: Sequence[Artifact],
+    *,
+    trained: bool = True,
 ) -> None:
     """Writes labels.txt (one class a line, in output order) and preprocessing.json."""
     (bundle / LABELS).write_text("".join(f"{name}\n" for name in labels), encoding="utf-8")
@@ -39,6 +44,7 @@ def write_contract(
         "steps": "decode to upright 8-bit RGB; centred square of crop x short side; resize to resolution; "
         "uint8 models take the pixels as they are, int8 models pixels - 128, float32 models (pixels - mean) / std",
         "layout": "NHWC, batch 1",
+        **({} if trained else {"trained": False}),
         "models": {
             str(artifact.path.relative_to(bundle)): {"input": artifact.input, "output": artifact.output}
             for artifact in artifacts
@@ -112,6 +118,16 @@ def find_contract(model: Path) -> tuple[Preprocessing, tuple[str, ...], Artifact
         artifact = Artifact.at(model, _format(model), precision, takes, output, *companions)
         return preprocessing, read_labels(folder / LABELS), artifact
     raise DataError(f"{model}: no {CONTRACT} beside it or above; predict needs a model in its bundle folder")
+
+
+def require_trained(model: Path) -> None:
+    """UsageError for a model of a bundle whose weights were drawn at random: it has no accuracy."""
+    for folder in (model.parent, model.parent.parent):
+        path = folder / CONTRACT
+        if path.is_file():
+            if json.loads(path.read_text(encoding="utf-8")).get("trained") is False:
+                raise UsageError(f"{model}: its weights are random, for latency only: leave out --val")
+            return
 
 
 def _format(model: Path) -> Format:

@@ -14,7 +14,7 @@ import numpy as np
 from converters.artifact import Artifact
 from converters.check import log_probabilities
 from edgeffnet import imagesets, phone_validation
-from edgeffnet.bundle.contents import CONTRACT, find_contract
+from edgeffnet.bundle.contents import CONTRACT, find_contract, require_trained
 from edgeffnet.errors import DataError, TargetError, UsageError
 from edgeffnet.instructions import Instructions, count
 from edgeffnet.phone_validation import PhoneAccuracy, PhoneLatency
@@ -133,6 +133,8 @@ def validate(
     models = _models(path)
     root = path if path.is_dir() else path.parent
     artifacts = [find_contract(model)[2] for model in models]
+    if val is not None:
+        require_trained(models[0])
     steps = steps or Steps()
     with ExitStack() as stack:
         reached = [stack.enter_context(closing(address.target(name))) for name in targets]

@@ -77,7 +77,9 @@ def write(
         **made_from,
     )
     contents.write_choice(folder, winner.producer.images)
-    contents.write_contract(folder, winner.producer.contract, weights.labels, list(settled.values()))
+    contents.write_contract(
+        folder, winner.producer.contract, weights.labels, list(settled.values()), trained=weights.trained
+    )
     (folder / "report.json").write_text(report.to_json(), encoding="utf-8")
     built = {"device": request.device.name, "variant": winner.candidate.architecture.name, "io": request.interface}
     manifest.write(folder, {"seed": request.seed, **built, **made_from})
@@ -132,6 +134,12 @@ def notes(
     made += [mixed.said() for mixed in winner.mixed]
     if winner.mixed and isinstance(figure, selection.EstimatedLatency):
         made.append(f"the latency estimated for {device} is that of all layers in int8")
+    net = winner.candidate.architecture
+    if net.phi < 0 and net.rule.startswith("compound"):
+        made.append(
+            f"phi {net.phi:g} by the {net.rule} rule: below the base network TinyNet's (--rule tinynet) is known "
+            "to keep more accuracy for as many multiply-adds"
+        )
     if not winner.producer.weights.trained:
         made.append("random weights: latency only; no accuracy, agreement or error means anything")
     made += contents.calibration_notes(winner.producer)

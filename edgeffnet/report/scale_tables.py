@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -12,31 +12,60 @@ from rich.table import Table
 
 from edgeffnet import devices, scale_table, scaling
 from edgeffnet.architecture import Architecture
+from edgeffnet.budget import Budget
 from edgeffnet.errors import UsageError
+from edgeffnet.largest_phi import largest_phi
 from edgeffnet.scaling import Overrides
-from edgeffnet.wanted import NetworkOptions, architecture_at
+from edgeffnet.wanted import NetworkOptions, architecture_at, check_rule
 
 
 def rows(
     variants: Sequence[str], phis: Sequence[float], options: NetworkOptions, device: str | None
 ) -> list[dict[str, Any]]:
-    """A row for each variant and phi, all variants when there are none; `latency` is an estimate or why none is."""
+    """A row for each variant and phi, all variants when there are none.
+
+    `latency` is None without a device; else an estimate of the mean in milliseconds with its
+    interval (`kind` "estimated"), or the reason why there is none (`kind` "no basis").
+    """
+    check_rule(options, by_rule=bool(phis))
     overrides = Overrides(options.width, options.depth, options.resolution)
     names = variants or (() if phis else tuple(scaling.VARIANTS))
     nets = [scaling.official(name, options.classes or 1000, overrides) for name in names]
     nets += [architecture_at(options, phi) for phi in phis]
+    profile = board(device)
+    return [row(net, profile) for net in nets]
+
+
+def largest(budget: Budget, options: NetworkOptions, device: str | None) -> list[dict[str, Any]]:
+    """One row, of the largest phi within `budget` by the options' rule; `bound_by` says what keeps larger ones out."""
+    check_rule(options, by_rule=True)
+    profile = board(device)
+    found = largest_phi(lambda phi: architecture_at(options, phi), budget, profile)
+    return [{**row(found.candidate.architecture, profile), "bound_by": found.bound_by}]
+
+
+def board(device: str | None) -> devices.Device | None:
+    """The profile called `device`; UsageError for this machine, which is measured and not estimated."""
     profile = None if device is None else devices.load(device)
     if profile is not None and profile.name == "local":
         raise UsageError("--device local has no estimate: `edgeffnet build --device local` measures")
-    return [{**scale_table.row(net).to_dict(), "latency": _latency(profile, net)} for net in nets]
+    return profile
+
+
+def row(net: Architecture, device: devices.Device | None) -> dict[str, Any]:
+    """One row as `rows` gives them."""
+    return {**scale_table.row(net).to_dict(), "latency": _latency(device, net)}
 
 
 def to_csv(found: Sequence[dict[str, Any]]) -> str:
-    """The rows as CSV with a header."""
+    """The rows as CSV with a header; what is known of the latency has columns of its own."""
+    flat = [
+        {name: value for name, value in row.items() if name != "latency"} | _columns(row["latency"]) for row in found
+    ]
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(found[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, fieldnames=list(flat[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(found)
+    writer.writerows(flat)
     return text.getvalue()
 
 
@@ -62,19 +91,47 @@ def show(found: Sequence[dict[str, Any]]) -> None:
             f"{row['activation_peak_bytes'] / 1e6:.2f} MB",
             f"{row['int8_bytes'] / 1e6:.2f} MB",
         )
-        table.add_row(*cells, *([row["latency"]] if with_latency else []))
+        table.add_row(*cells, *([_said(row["latency"])] if with_latency else []))
     console = Console(highlight=False)
-    (console if console.is_terminal else Console(highlight=False, width=200)).print(table)
+    console = console if console.is_terminal else Console(highlight=False, width=200)
+    console.print(table)
+    for row in found:
+        if "bound_by" in row:
+            console.print(f"phi {row['phi']:g} is the largest; bound by {row['bound_by']}", markup=False)
 
 
 def _beside(ours: str, published: float | None) -> str:
     return ours if published is None else f"{ours} ({published / 1e6:g}M)"
 
 
-def _latency(device: devices.Device | None, net: Architecture) -> str | None:
+_LATENCY_FIELDS = ("kind", "mean_ms", "low_ms", "high_ms", "coverage", "threads", "runtime", "rows", "reason")
+
+
+def _latency(device: devices.Device | None, net: Architecture) -> dict[str, Any] | None:
     if device is None:
         return None
     found = devices.estimate(device, net)
     if isinstance(found, devices.NoBasis):
-        return f"no basis: {found.reason}"
-    return f"{found.mean_ms:.1f} ms estimated ({found.low_ms:.1f}-{found.high_ms:.1f}, {found.coverage:.0%})"
+        return {"kind": found.kind, "device": device.name, "reason": found.reason}
+    return {
+        "kind": found.kind,
+        "device": device.name,
+        "mean_ms": found.mean_ms,
+        "low_ms": found.low_ms,
+        "high_ms": found.high_ms,
+        "coverage": found.coverage,
+        "threads": found.threads,
+        "runtime": f"{found.runtime} {found.runtime_version}",
+        "rows": found.rows,
+    }
+
+
+def _columns(latency: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {f"latency_{name}": (latency or {}).get(name) for name in _LATENCY_FIELDS}
+
+
+def _said(latency: Mapping[str, Any]) -> str:
+    if "reason" in latency:
+        return f"no basis: {latency['reason']}"
+    interval = f"{latency['low_ms']:.1f}-{latency['high_ms']:.1f}, {latency['coverage']:.0%}"
+    return f"{latency['mean_ms']:.1f} ms estimated ({interval})"

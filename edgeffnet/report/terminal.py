@@ -63,6 +63,9 @@ def show_plan(
     figures = [candidate.latency for candidate in _shown(candidates) if isinstance(candidate.latency, EstimatedLatency)]
     for note in dict.fromkeys(note for figure in figures for note in figure.notes):
         console.print(f"- {escape(note)}")
+    chosen = next(candidate for candidate in candidates if candidate.verdict == "chosen")
+    if len(candidates) > 1:
+        console.print(f"- bound by {escape(bound_by(tuple(candidates), chosen))}")
     if figures:
         console.print(f"- latency is estimated, not measured, from {figures[0].rows_said}; nothing was built")
     if all(candidate.architecture.rule != "official" for candidate in candidates):

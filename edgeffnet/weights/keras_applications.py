@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import redirect_stdout
+from io import StringIO
 
 from edgeffnet import labels, network
 from edgeffnet.errors import DataError, UsageError
@@ -24,7 +26,9 @@ def load(variant: str, request: Request) -> Weights:
         raise UsageError(f"ImageNet weights of {variant} need Keras: pip install 'edgeffnet[build]'") from None
     constructor = getattr(keras.applications, f"EfficientNet{variant.upper()}")
     try:
-        model = constructor(weights="imagenet")
+        # Keras prints its download to standard output, which belongs to the report.
+        with redirect_stdout(StringIO()):
+            model = constructor(weights="imagenet")
     except Exception as error:  # Keras raises plain Exception for a failed download
         reason = " ".join(str(error).split())[:200]
         raise DataError(

@@ -12,7 +12,7 @@ from edgeffnet.images import Preprocessing
 from edgeffnet.weights import keras_applications, keras_checkpoint, packages, torch_checkpoint, untrained
 from edgeffnet.weights.source import Contract, Request, Weights, assemble
 
-_TORCH_SUFFIXES = (".pth", ".pt", ".safetensors")
+_TORCH_SUFFIXES = (".pth", ".pt", ".pth.tar", ".bin", ".safetensors")
 _KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
 
 
@@ -28,7 +28,7 @@ def load(
     """The weights `spec` names for an official `variant` or for any `architecture` (exactly one of the two).
 
     `spec` is "imagenet" (the best known source of the variant), "random" (drawn with `seed`), or a
-    file: `.keras`, `.h5`, `.weights.h5`, `.safetensors`, `.pth`, `.pt`. No file's code is run.
+    file: `.keras`, `.h5`, `.weights.h5`, `.safetensors`, `.pth`, `.pt`, `.pth.tar`, `.bin`. No file's code is run.
     `classes` None takes the file's own count. `preprocessing`, when given, overrides what the source
     knows; its resolution becomes the network's where a `variant` was named, while an `architecture`
     keeps its own. Padding and batch-norm epsilon always come from the source.
@@ -42,8 +42,8 @@ def load(
     if spec == "imagenet":
         return _imagenet(request)
     path = Path(spec).expanduser()
-    suffix = path.suffix.lower()
-    if suffix not in _TORCH_SUFFIXES + _KERAS_SUFFIXES:
+    name = path.name.lower()
+    if not name.endswith(_TORCH_SUFFIXES + _KERAS_SUFFIXES):
         known = ", ".join((*_KERAS_SUFFIXES, *_TORCH_SUFFIXES))
         raise UsageError(f"weights {spec!r}: neither 'imagenet' nor 'random' nor a file ending in {known}")
     if not path.is_file():
@@ -55,7 +55,9 @@ def load(
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
         raise DataError(f"{path}: a web page (HTML), not weights: the download brought an error page; fetch it again")
-    if suffix in _TORCH_SUFFIXES:
+    if start.startswith(b"version https://git-lfs"):
+        raise DataError(f"{path}: a Git LFS pointer, not the weights themselves: fetch them with `git lfs pull`")
+    if name.endswith(_TORCH_SUFFIXES):
         return torch_checkpoint.load(path, request)
     return keras_checkpoint.load(path, request)
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from edgeffnet import network
+from edgeffnet import network, scaling
 from edgeffnet.architecture import Architecture, Padding
-from edgeffnet.errors import UsageError
+from edgeffnet.errors import DataError, UsageError
 from edgeffnet.images import Preprocessing
 from edgeffnet.network import Tensors
 
@@ -81,7 +81,7 @@ def assemble(request: Request, tensors: Tensors, contract: Contract, source: str
     """The checked Weights of `tensors` under `contract`, as `request` wants them.
 
     Raises UsageError where nobody states the preprocessing; DataError names a missing, misshapen or
-    non-finite tensor, the class count included.
+    non-finite tensor, the class count included, or a resolution the network cannot have.
     """
     head = tensors.get("predictions/kernel")
     classes = request.classes
@@ -100,7 +100,10 @@ def assemble(request: Request, tensors: Tensors, contract: Contract, source: str
     if request.resolution_fixed:
         preprocessing = replace(preprocessing, resolution=architecture.resolution)
     else:
-        architecture = replace(architecture, resolution=preprocessing.resolution)
+        try:
+            architecture = scaling.at_resolution(architecture, preprocessing.resolution)
+        except UsageError as error:
+            raise DataError(f"{source}: its preprocessing does not fit: {error}") from None
     return Weights(
         architecture=architecture,
         tensors=tensors,

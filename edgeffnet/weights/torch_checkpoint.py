@@ -1,4 +1,4 @@
-"""A torch checkpoint (`.pth`, `.pt`, `.safetensors`) under timm's, torchvision's or lukemelas' names.
+"""A torch checkpoint (`.pth`, `.pt`, `.bin`, `.safetensors`) under timm's, torchvision's or lukemelas' names.
 
 timm gives `efficientnet_b0` and `tf_efficientnet_b0` the same tensors, but other padding and
 epsilon: which of the two a file is has to be stated, by the config.json beside it or by its name.
@@ -42,7 +42,7 @@ def load(path: Path, request: Request) -> Weights:
     padding or preprocessing is stated nowhere.
     """
     state = torch_names.without_prefix(
-        safetensors_file.read(path) if path.suffix == ".safetensors" else torch_file.read(path)
+        safetensors_file.read(path) if path.suffix.lower() == ".safetensors" else torch_file.read(path)
     )
     naming = torch_names.naming_of(state, str(path))
     modules = torch_names.NAMINGS[naming](request.architecture)

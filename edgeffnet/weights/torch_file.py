@@ -1,4 +1,4 @@
-"""Tensors of a torch checkpoint (`.pth`, `.pt`), zip or old format, without torch and without running code.
+"""Tensors of a torch checkpoint (`.pth`, `.pt`, `.bin`), zip or old format, without torch and without running code.
 
 A pickle can call any function it names. This reader resolves only the handful of names a state
 dict of tensors needs, each to a plain constructor here; any other name is refused.
@@ -24,6 +24,7 @@ from edgeffnet.errors import DataError
 
 # First pickle of torch's pre-1.6 format.
 _OLD_MAGIC = 0x1950A86A20F9469CFC6C
+_ZIP_START = b"PK\x03\x04"
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "FloatStorage": np.dtype("<f4"),
@@ -168,6 +169,9 @@ def _state_dict(loaded: Any) -> dict[str, _Tensor]:
 def _read_old(path: Path) -> Any:
     size = path.stat().st_size
     with path.open("rb") as file:
+        if file.read(4) == _ZIP_START:
+            raise DataError("damaged or truncated archive (it has a beginning, but no directory at its end)")
+        file.seek(0)
         storages: dict[str, _Storage] = {}
         if _load(file, storages) != _OLD_MAGIC:
             raise DataError("not a torch checkpoint")

@@ -51,6 +51,19 @@ def refused(run: Run, code: int, said: str, folder: Path, *arguments: object) ->
         ("latency only", (*BUILD, "--weights", "random", "--val", "x.csv")),
         ("--variant or --phi", (*BUILD, "--weights", "x.safetensors")),
         ("at least 32 pixels", ("scale", "--phi=-30")),
+        ("288,000.0 GB", ("scale", "--variant", "b0", "--resolution", "1000000")),
+        ("GB", (*BUILD, "--variant", "b0", "--weights", "random", "--depth", "1e7")),
+        ("leaves a layer", ("scale", "--variant", "b0", "--width", "0.1")),
+        ("depth is 0", ("scale", "--phi", "1", "--depth", "0")),
+        ("--alpha", ("scale", "--variant", "b0", "--alpha", "1.3")),
+        ("--alpha", ("scale", "--phi=-1", "--rule", "tinynet", "--alpha", "1.3")),
+        ("--rule", (*BUILD, "--rule", "tinynet")),
+        ("--family", (*BUILD, "--family", "efficientnet", "--variant", "lite0")),
+        ("--family", ("scale", "--phi", "1", "--family", "resnet")),
+        ("--csv and --json", ("scale", "--csv", "--json")),
+        ("leave out", ("scale", "--phi", "1", "--max-macs", "1G")),
+        ("--max-macs", ("scale", "--max-macs", "many")),
+        ("device", ("scale", "--max-latency", "20ms")),
         ("GB", ("scale", "--family", "efficientnet", "--phi", "40")),
         ("--val", (*BUILD, "--max-drop", "1")),
         ("weights for lite4", ("build", "--variant", "lite4")),
@@ -65,7 +78,13 @@ def test_a_wrong_option_exits_2(run: Run, tmp_path: Path, said: str, arguments: 
 
 @pytest.mark.parametrize(
     ("said", "limit"),
-    [("lite0", ("--max-latency", "1ms")), ("4.63 MB", ("--max-size", "1MB"))],
+    [
+        ("lite0", ("--max-latency", "1ms")),
+        ("4.63 MB", ("--max-size", "1MB")),
+        ("1.51 MB at their peak", ("--max-memory", "1MB")),
+        ("385M multiply-adds", ("--max-macs", "100M")),
+        ("4.65M parameters", ("--max-parameters", "1M")),
+    ],
 )
 def test_a_budget_nothing_meets_exits_3_naming_the_smallest(
     run: Run, tmp_path: Path, said: str, limit: tuple[str, str]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeffnet import photographs
+from edgeffnet import Budget, build, photographs
 from tests.conftest import Run
 
 MODELS = {
@@ -174,3 +174,13 @@ def test_json_is_alone_on_standard_output_and_a_pipe_sees_no_progress(run: Run, 
     int8 = next(entry for entry in report["artifacts"] if entry["precision"] == "int8")
     assert (int8["input"], int8["output"]) == ("int8", "logits")
     assert int8["accuracy"]["agreement"]["value"] > 0.8
+
+
+def test_a_budget_of_everything_builds_the_largest_within_it_and_says_what_bound(tmp_path: Path) -> None:
+    budget = Budget(latency="60ms", memory="1.6MB", size="9MB", macs="1G", parameters="6M")
+    made = build("rpi4", budget, formats=["tflite"], recipe="fast", output=tmp_path / "out").to_dict()
+    assert made["chosen"]["name"] == "lite0"
+    assert made["bound_by"] == "memory (lite1: activations take 1.73 MB at their peak in int8)"
+    assert [found["violates"] for found in made["candidates"]] == [["memory", "parameters"], ["memory"], []]
+    assert made["chosen"]["size_bytes"] == (tmp_path / "out" / "model_int8.tflite").stat().st_size
+    assert report_of(tmp_path / "out") == json.loads(json.dumps(made))

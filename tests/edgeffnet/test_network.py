@@ -11,10 +11,6 @@ from edgeffnet.weights import untrained
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 tensorflow = pytest.importorskip("tensorflow", reason="networks are built in Keras and converted by TensorFlow")
 
-LARGE = pytest.mark.skipif(
-    not os.environ.get("EDGEFFNET_TEST_LARGE"), reason="converts for minutes; set EDGEFFNET_TEST_LARGE=1"
-)
-
 
 def small(name="b0", **changes):
     return replace(scaling.official(name, classes=5), **{"resolution": 64, **changes})
@@ -52,6 +48,7 @@ def macs_of(tflite):
 def converted(architecture):
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+    tensorflow.keras.backend.clear_session()
     model = network.build(architecture, folded=True)
     shape = tensorflow.TensorSpec((1, architecture.resolution, architecture.resolution, 3))
     traced = tensorflow.function(lambda image: model(image, training=False)).get_concrete_function(shape)
@@ -60,19 +57,25 @@ def converted(architecture):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    ["lite0", "lite1", "lite2", "lite3", "lite4", "b0", "b1", "b2", "b3"]
-    + [pytest.param(name, marks=LARGE) for name in ("b4", "b5", "b6", "b7")],
-)
+@pytest.mark.parametrize("name", scaling.VARIANTS)
 def test_macs_equal_a_count_over_the_converted_operators(name):
     architecture = scaling.official(name)
-    assert macs_of(converted(architecture)) == cost.total(architecture).macs
+    found = macs_of(converted(architecture))
+    print(f"{name}: {found:,} multiply-adds in the converted file, {cost.total(architecture).macs:,} counted")
+    assert found == cost.total(architecture).macs
 
 
 def test_macs_equal_a_count_over_the_converted_operators_with_torch_padding():
     architecture = small("b0", padding="symmetric", resolution=75)
     assert macs_of(converted(architecture)) == cost.total(architecture).macs
+
+
+@pytest.mark.parametrize("name", scaling.VARIANTS)
+def test_the_tensors_of_a_model_hold_as_many_trainable_numbers_as_are_counted(name):
+    architecture = scaling.official(name)
+    shapes = network.tensor_shapes(architecture)
+    trainable = sum(int(np.prod(shape)) for tensor, shape in shapes.items() if "/moving_" not in tensor)
+    assert trainable == cost.total(architecture).parameters
 
 
 @pytest.mark.parametrize("name", ["b0", "lite1"])

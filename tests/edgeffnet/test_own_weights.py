@@ -8,6 +8,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.conftest import Run
 
@@ -93,6 +94,46 @@ class _Attack:
         return os.system, ("touch ran",)
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"resolution": 16}, "at least 32 pixels"),
+        ({"resolution": 1_000_000}, "needs 288,000.0 GB"),
+        ({"mean": [float("nan"), 0, 0]}, "impossible mean"),
+        ({"std": [float("inf"), 1, 1]}, "impossible std"),
+        ({"resolution": float("inf")}, "malformed"),
+    ],
+)
+def test_preprocessing_that_cannot_be_is_refused_by_name(
+    run: Run, tmp_path: Path, changed: dict[str, object], said: str
+) -> None:
+    (tmp_path / "p.json").write_text(json.dumps({**PREPROCESSING, **changed}))
+    (tmp_path / "b0.pth").write_bytes(b"never read")
+    options = ("--weights", "b0.pth", "--preprocessing", "p.json", "--device", "rpi4", "--dry-run")
+    done = run("build", "--variant", "b0", *options, cwd=tmp_path)
+    assert done.returncode == 6, done.stderr
+    assert "p.json" in done.stderr and said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_resolution_stated_twice_has_to_be_the_same(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text(json.dumps(PREPROCESSING))
+    options = ("--variant", "b0", "--weights", "x.pth", "--preprocessing", "p.json", "--device", "rpi4", "--dry-run")
+    other = run("build", *options, "--resolution", "96", cwd=tmp_path)
+    assert (other.returncode, "says 128 pixels" in other.stderr) == (2, True)
+    same = run("build", *options, "--json", cwd=tmp_path)
+    assert json.loads(same.stdout)[0]["rule"] == "official, resolution 128"
+
+
+def test_imagenet_weights_that_cannot_be_fetched_exit_6_in_one_line(run: Run, tmp_path: Path) -> None:
+    nowhere = {"https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9", "KERAS_HOME": str(tmp_path)}
+    done = run("build", "--variant", "b0", "--device", "rpi4", "--json", cwd=tmp_path, environment=nowhere)
+    assert done.returncode == 6, done.stderr
+    assert done.stdout == ""
+    assert "could not fetch" in done.stderr and "--weights FILE" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("kind", ["page", "pickle", "truncated", "unknown"])
 def test_files_that_are_no_weights_are_refused_and_run_nothing(run: Run, tmp_path: Path, kind: str) -> None:
     contents = {
@@ -101,7 +142,7 @@ def test_files_that_are_no_weights_are_refused_and_run_nothing(run: Run, tmp_pat
         "truncated": pickle.dumps(0x1950A86A20F9469CFC6C)[:-1],
         "unknown": b"?",
     }
-    path = tmp_path / ("weights.bin" if kind == "unknown" else "weights.pth")
+    path = tmp_path / ("weights.dat" if kind == "unknown" else "weights.pth")
     path.write_bytes(contents[kind])
     done = run("build", "--variant", "lite0", "--weights", path, cwd=tmp_path)
     assert done.returncode == (2 if kind == "unknown" else 6), done.stderr
@@ -120,6 +161,12 @@ def test_any_phi_builds_from_random_weights_and_claims_no_accuracy(run: Run, tmp
     assert report["chosen"]["resolution"] == 182
     assert all(entry["accuracy"] is None and entry["latency"]["p50_ms"] > 0 for entry in report["artifacts"])
     assert any("latency only" in note for note in report["notes"])
+    assert any("--rule tinynet" in note for note in report["notes"])
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    (tmp_path / "val.csv").write_text("file,label\na.png,1\n")
+    refused = run("validate", tmp_path / "out", "--val", tmp_path / "val.csv")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "weights are random" in refused.stderr
 
 
 def test_scale_prints_published_figures_beside_ours_and_marks_estimates(run: Run) -> None:
@@ -132,3 +179,13 @@ def test_scale_prints_published_figures_beside_ours_and_marks_estimates(run: Run
     lines = run("scale", "--phi", "-1", "--family", "efficientnet", "--rule", "tinynet", "--csv").stdout.splitlines()
     assert len(lines) == 2
     assert "tinynet" in lines[1]
+
+
+def test_scale_gives_an_estimate_as_numbers_and_a_missing_one_with_its_reason(run: Run) -> None:
+    known = json.loads(run("scale", "--variant", "b1", "--device", "rpi4", "--json").stdout)[0]["latency"]
+    assert known["kind"] == "estimated"
+    assert 0 < known["low_ms"] < known["mean_ms"] < known["high_ms"]
+    unknown = json.loads(run("scale", "--variant", "b1", "--device", "jetson-nano", "--json").stdout)[0]["latency"]
+    assert (unknown["kind"], "no published row" in unknown["reason"]) == ("no basis", True)
+    row = next(csv.DictReader(run("scale", "--variant", "b1", "--device", "rpi4", "--csv").stdout.splitlines()))
+    assert (row["latency_kind"], float(row["latency_mean_ms"])) == ("estimated", known["mean_ms"])

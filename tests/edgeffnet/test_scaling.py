@@ -86,6 +86,9 @@ def test_rounding_never_shrinks_a_layer_by_more_than_a_tenth(channels):
 @settings(max_examples=100, deadline=None)
 def test_no_layer_of_a_network_is_more_than_a_tenth_below_its_width(family, phi):
     made, base = architecture_at(phi, family=family), architecture_at(0, family=family)
+    for channels in ("stem_channels", "head_channels"):
+        width = 1.0 if family == "lite" else made.width
+        assert getattr(made, channels) >= 0.9 * getattr(base, channels) * width
     for stage, unscaled in zip(made.stages, base.stages, strict=True):
         assert stage.channels >= 0.9 * unscaled.channels * made.width
         assert stage.repeats >= 1
@@ -163,6 +166,29 @@ def test_an_impossible_network_is_a_usage_error_in_one_line(arguments, message):
     with pytest.raises(UsageError, match=message) as caught:
         architecture_at(**arguments)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"overrides": Overrides(resolution=1_000_000)}, r"b0, resolution 1e\+06 needs 288,000.0 GB"),
+        ({"overrides": Overrides(depth=1e7)}, "needs [0-9,.]+ GB"),
+        ({"classes": 10**11}, "needs [0-9,.]+ GB"),
+        ({"overrides": Overrides(resolution=16)}, "at least 32 pixels"),
+    ],
+)
+def test_an_official_variant_changed_beyond_the_possible_is_refused_like_any_other(arguments, message):
+    with pytest.raises(UsageError, match=message):
+        scaling.official("b0", **arguments)
+
+
+def test_another_resolution_is_checked_and_told():
+    b0 = scaling.official("b0")
+    assert scaling.at_resolution(b0, 224) == b0
+    assert scaling.at_resolution(b0, 128).rule == "official, resolution 128"
+    for pixels in (31, 1_000_000):
+        with pytest.raises(UsageError, match=r"pixels|GB"):
+            scaling.at_resolution(b0, pixels)
 
 
 def test_an_unknown_variant_names_its_neighbours():

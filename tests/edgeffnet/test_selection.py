@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from edgeffnet import Budget, devices, scaling, selection
@@ -86,9 +84,7 @@ def test_the_largest_candidate_is_bound_by_nothing() -> None:
     assert bound_by(candidates, candidates[0]).startswith("nothing")
 
 
-def test_selection_for_a_board_takes_no_time() -> None:
+def test_selection_for_a_board_needs_nothing_but_the_architecture() -> None:
     board = devices.load("rpi4")
-    start = time.perf_counter()
     found = [judge(net, Budget(latency="50ms"), selection.estimated(board, net, 4, 90)) for net in LITE]
-    assert time.perf_counter() - start < 10  # generous: it takes hundredths of a second
     assert all(isinstance(candidate.latency, EstimatedLatency) for candidate in found)

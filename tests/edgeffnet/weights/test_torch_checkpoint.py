@@ -220,6 +220,31 @@ def test_a_published_file_is_known_by_its_content(tmp_path, monkeypatch):
     assert len(loaded.labels) == 1000
 
 
+@pytest.mark.parametrize("file", ["checkpoint.pth.tar", "pytorch_model.bin", "MODEL.PT"])
+def test_a_torch_file_is_one_under_all_its_usual_names(file, torch, tmp_path):
+    architecture = small()
+    state = {name: torch.from_numpy(value) for name, value in state_of(architecture, "lukemelas").items()}
+    torch.save({"state_dict": state, "epoch": 3}, tmp_path / file)
+    loaded = weights.load(str(tmp_path / file), variant="b0", preprocessing=whole_image(64))
+    expected = lively_tensors(architecture)
+    assert all(np.array_equal(loaded.tensors[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"), [({"input_size": [3, 16, 16]}, "at least 32 pixels"), ({"mean": [1e400] * 3}, "mean")]
+)
+def test_preprocessing_beside_a_file_that_cannot_be_is_refused(stated, message, tmp_path):
+    path = write(state_of(small(), "timm"), tmp_path / "model.safetensors")
+    usual = {"input_size": [3, 64, 64], "crop_pct": 1.0, "interpolation": "bicubic"}
+    config = {
+        "architecture": "efficientnet_b0",
+        "pretrained_cfg": {**usual, "mean": [0.5] * 3, "std": [0.5] * 3, **stated},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(DataError, match=message):
+        weights.load(path, variant="b0")
+
+
 def test_dataparallels_prefix_is_taken_off(tmp_path):
     state = {f"module.{name}": value for name, value in state_of(small(), "lukemelas").items()}
     loaded = weights.load(write(state, tmp_path / "model.safetensors"), variant="b0", preprocessing=whole_image(64))

@@ -165,6 +165,25 @@ def test_an_error_page_saved_as_weights_is_called_one(page, suffix, tmp_path):
     assert caught.value.exit_code == 6
 
 
+def test_a_git_lfs_pointer_is_called_one(tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 21355344\n")
+    with pytest.raises(DataError, match="git lfs pull"):
+        weights.load(str(path), variant="b0", preprocessing=whole_image(64))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+@pytest.mark.parametrize("zip_format", [True, False], ids=["zip", "old"])
+def test_a_checkpoint_cut_short_is_called_truncated(zip_format, share, torch, tmp_path):
+    path = tmp_path / "model.pth"
+    state = {f"layer{index}.weight": torch.ones(100, 100) for index in range(8)}
+    torch.save(state, path, _use_new_zipfile_serialization=zip_format)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(DataError, match=r"truncated|ends before its tensors do"):
+        torch_file.read(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"\x80", b"garbage", b"PK\x03\x04garbage", b"\x80\x02K\x01."])
 def test_a_file_that_is_no_checkpoint_is_one_line(content, tmp_path):
     path = tmp_path / "model.pth"
