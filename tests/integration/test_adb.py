@@ -245,18 +245,25 @@ def adb_message(command: bytes, first: int = 0, second: int = 0, data: bytes = b
 def test_a_device_that_does_not_let_us_in(bridge: Bridge, answers: bool, reason: str) -> None:
     """A peer that asks for a key and accepts none, as a phone with its screen locked, or never answers at all."""
     token = adb_message(b"AUTH", 1, 0, bytes(20))
-    program = (
-        "import socket\n"
-        "server = socket.create_server(('127.0.0.1', 5599))\n"
-        "print('up', flush=True)\n"
-        "held = []\n"
-        "while True:\n"
-        "    client = server.accept()[0]\n"
-        "    held.append(client)\n"
-        f"    answer = {token!r} if {answers} else b''\n"
-        "    while answer and client.recv(1 << 16):\n"
-        "        client.sendall(answer)\n"
-    )
+    # It answers until the key itself is offered (AUTH 3); then the phone waits for its user.
+    program = f"""
+import socket, struct
+server = socket.create_server(("127.0.0.1", 5599))
+print("up", flush=True)
+held = []
+while True:
+    client = server.accept()[0]
+    held.append(client)
+    offered = not {answers}
+    while not offered:
+        header = client.recv(24, socket.MSG_WAITALL)
+        if len(header) < 24:
+            break
+        client.recv(struct.unpack("<6I", header)[3], socket.MSG_WAITALL)
+        offered = header[:4] == b"AUTH" and header[4] == 3
+        if not offered:
+            client.sendall({token!r})
+"""
     peer = subprocess.Popen(bridge.words(sys.executable, "-c", program), stdout=subprocess.PIPE)
     try:
         assert peer.stdout
