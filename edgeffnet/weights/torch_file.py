@@ -183,7 +183,7 @@ def _read_old(path: Path) -> Any:
             (elements,) = struct.unpack("<q", file.read(8))
             length = elements * storage.dtype.itemsize
             if elements < 0 or length > size:
-                raise DataError("a storage is larger than the file")
+                raise DataError("a storage is larger than the file: is it truncated?")
             data = file.read(length)
             if len(data) != length:
                 raise DataError("the file ends before its tensors do")
