@@ -173,12 +173,13 @@ def test_measuring_this_machine_gives_a_profile_and_goes_on_after_an_interruptio
     class StoppedError(Exception):
         pass
 
-    class Stopping(LocalTarget):
-        runs = 0
+    def kept() -> int:
+        found = tmp_path / ".desk.toml.work" / "timings.jsonl"
+        return found.read_text().count("\n{") if found.exists() else 0
 
+    class Stopping(LocalTarget):
         def run(self, *arguments, **options):  # type: ignore[no-untyped-def]
-            Stopping.runs += 1
-            if Stopping.runs > 4:
+            if kept() >= 4:  # disturbed timings are taken again, so runs are no measure
                 raise StoppedError
             return super().run(*arguments, **options)
 
@@ -189,8 +190,9 @@ def test_measuring_this_machine_gives_a_profile_and_goes_on_after_an_interruptio
         with pytest.raises(StoppedError):
             profile("local", output, threads=(1,), subjects=subjects)
     assert not output.exists()
+    left = kept()
     made = profile("local", output, threads=(1,), subjects=subjects)
-    assert made.resumed == 6
+    assert made.resumed == left >= 4
     assert made.worst_error < 0.5
     for runtime in devices.load(output).runtimes:
         assert all(0 < row.ms < 1000 for row in runtime.rows)
