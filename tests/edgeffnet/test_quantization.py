@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -73,10 +74,13 @@ def test_a_floor_missed_in_int8_is_met_with_few_layers_in_float(run: Run, b0: di
     )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    (mixed,) = report["mixed_precision"]
-    assert mixed["artifact"] == "TFLite int8"
-    assert mixed["integer"]["agreement"]["value"] < 0.98
-    assert 0 < len(mixed["layers"]) < mixed["of"] - 20
+    found = {mixed["artifact"]: mixed for mixed in report["mixed_precision"]}
+    assert set(found) <= {"TFLite int8", "OpenVINO int8"}
+    for mixed in found.values():
+        assert mixed["met"]
+        assert mixed["integer"]["agreement"]["value"] < 0.98, "an artefact that met the floor was left alone"
+        assert 0 < len(mixed["layers"]) < mixed["of"] - 20
+    mixed = found["TFLite int8"]
     for entry in report["artifacts"]:
         assert entry["accuracy"]["agreement"]["value"] >= 0.98
     model = graph.read((out / "model_int8.tflite").read_bytes())
@@ -87,7 +91,9 @@ def test_a_floor_missed_in_int8_is_met_with_few_layers_in_float(run: Run, b0: di
     rows = list(csv.DictReader((out / "sensitivity.csv").open()))
     assert [row["layer"] for row in rows[:2]] == ["stem_conv", "block1a_dwconv"]
     assert len(rows) == mixed["of"]
-    assert all(float(row["without_snr_db"]) < float(row["only_snr_db"]) for row in rows)
+    # A layer that dominates the noise is worse alone than all others together; most are not.
+    without, only = (median(float(row[name]) for row in rows) for name in ("without_snr_db", "only_snr_db"))
+    assert without < only
     assert run("verify", out).returncode == 0
 
 
