@@ -108,6 +108,7 @@ def test_lite0_in_openvino_keeps_its_accuracy_on_a_machine_without_vnni(
     assert found.agreement.value >= 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", sorted(EXPECTED_TOP1))
 def test_lite1_and_lite2_fp32_are_within_a_point_of_the_published_figures(
     data: Path, tmp_path: Path, variant: str

@@ -70,6 +70,7 @@ def test_what_cannot_be_tuned_is_told(run: Run, words: tuple[str, ...]) -> None:
     assert (done.returncode, "--tune-resolution" in done.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_the_most_accurate_size_within_the_budget_is_built(run: Run, data: Path, tmp_path: Path) -> None:
     val = tmp_path / "val.csv"
     with (data / "imagenet" / "eval.csv").open(newline="") as file:
