@@ -55,9 +55,7 @@ class Subject:
 def load_subject(name: str, data: Path, half: str) -> Subject:
     """Model `name` with half "a" or "b" of its validation images under `data`."""
     architecture, tensors, preprocessing, folder = _trained(name, data)
-    keras_model = network.build(architecture, folded=True, output="probabilities")
-    network.assign(keras_model, network.fold(architecture, tensors))
-    frozen = freeze(keras_model)
+    frozen = freeze(network.inference(architecture, tensors))
     calibration, _ = _pixels(folder, "calib", preprocessing, None)
     images, labels = _pixels(folder, "eval", preprocessing, half)
     return Subject(name, frozen, float_tflite(frozen), preprocessing, calibration, images, labels)

@@ -38,6 +38,16 @@ class Artifact:
         size = sum(file.stat().st_size for file in (path, *companions))
         return cls(path, form, precision, takes, output, companions, size)
 
+    @classmethod
+    def float_tflite(cls, path: Path) -> Artifact:
+        """The float `.tflite` that lies there."""
+        return cls.at(path, "tflite", "fp32", "float32", "probabilities")
+
+    @classmethod
+    def int8_tflite(cls, path: Path, takes: Input) -> Artifact:
+        """The int8 `.tflite` that lies there: integers from end to end where its input is int8."""
+        return cls.at(path, "tflite", "int8", takes, "logits" if takes == "int8" else "probabilities")
+
     @property
     def name(self) -> str:
         """A short name for tables, such as "TFLite int8"."""

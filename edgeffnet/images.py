@@ -8,7 +8,7 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,6 +65,22 @@ class Preprocessing:
         """float32 of the same shape (..., 3): the network's input."""
         mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
         return (pixels.astype(np.float32) - mean) / std
+
+    @property
+    def uneven(self) -> bool:
+        """True where channels differ in mean or std: no one 8-bit input scale is that normalisation."""
+        return len(set(self.mean)) > 1 or len(set(self.std)) > 1
+
+    @property
+    def unnormalised(self) -> Preprocessing:
+        """All of it but the normalisation."""
+        return replace(self, mean=(0.0,) * 3, std=(1.0,) * 3)
+
+    @property
+    def pixel_range(self) -> tuple[float, float]:
+        """What pixels 0 and 255 become in the first channel."""
+        black, white = self.normalise(np.array([0, 255], np.uint8).reshape(2, 1))[:, 0]
+        return float(black), float(white)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -146,6 +146,13 @@ def normalisation(preprocessing: Preprocessing) -> dict[str, NDArray[np.float32]
     return {"normalise/kernel": kernel, "normalise/bias": (-mean / std).astype(np.float32)}
 
 
+def inference(architecture: Architecture, tensors: Tensors, normalise: Preprocessing | None = None) -> keras.Model:
+    """The keras.Model of `tensors`, batch-norm folded, a batch of one, ending in probabilities; see `build`."""
+    model = build(architecture, folded=True, output="probabilities", normalise=normalise)
+    assign(model, fold(architecture, tensors) | (normalisation(normalise) if normalise else {}))
+    return model
+
+
 def assign(model: keras.Model, tensors: Tensors) -> None:
     """Sets every variable of `model` from "layer/tensor" names; the two must match exactly."""
     for layer in model.layers:

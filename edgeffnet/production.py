@@ -70,15 +70,14 @@ class Producer:
     @property
     def normalises_inside(self) -> bool:
         """True where channels differ in mean or std: no one 8-bit input scale is their normalisation."""
-        preprocessing = self.weights.preprocessing
-        return len(set(preprocessing.mean)) > 1 or len(set(preprocessing.std)) > 1
+        return self.weights.preprocessing.uneven
 
     @property
     def contract(self) -> Preprocessing:
         """What is done to images before the artefacts: all of it, or all but the normalisation."""
         if not self.normalises_inside:
             return self.weights.preprocessing
-        return replace(self.weights.preprocessing, mean=(0.0,) * 3, std=(1.0,) * 3)
+        return self.weights.preprocessing.unnormalised
 
     @cached_property
     def pixels(self) -> Pixels:
@@ -89,12 +88,8 @@ class Producer:
     def model(self) -> Any:
         """The Keras model, batch-norm folded, weights loaded, ending in probabilities."""
         import_tensorflow()
-        architecture = self.weights.architecture
         inside = self.weights.preprocessing if self.normalises_inside else None
-        made = network.build(architecture, folded=True, output="probabilities", normalise=inside)
-        tensors = network.fold(architecture, self.weights.tensors)
-        network.assign(made, tensors | (network.normalisation(inside) if inside else {}))
-        return made
+        return network.inference(self.weights.architecture, self.weights.tensors, inside)
 
     @cached_property
     def frozen(self) -> Any:
@@ -215,13 +210,11 @@ class Producer:
             in_float=in_float,
             granularity=self.granularity,
         )
-        path = self._write(name, data)
-        output: Literal["logits", "probabilities"] = "logits" if self.interface == "int8" else "probabilities"
-        return self._checked(Artifact.at(path, "tflite", "int8", self.interface, output))
+        return self._checked(Artifact.int8_tflite(self._write(name, data), self.interface))
 
     def _tflite(self) -> list[Checked]:
         return [
-            self._checked(Artifact.at(self.float_path, "tflite", "fp32", "float32", "probabilities")),
+            self._checked(Artifact.float_tflite(self.float_path)),
             self.int8_tflite,
         ]
 
@@ -268,9 +261,7 @@ class Producer:
     @property
     def _input_range(self) -> Range:
         """What pixels 0 and 255 become at the artefacts' input."""
-        preprocessing = self.contract
-        black, white = preprocessing.normalise(np.array([0, 255], np.uint8).reshape(2, 1))[:, 0]
-        return Range(float(black), float(white))
+        return Range(*self.contract.pixel_range)
 
     @property
     def _check_pixels(self) -> Pixels:

@@ -231,7 +231,7 @@ def _require_fit(source: FloatModel, stated: Preprocessing, interface: Interface
         raise UsageError(
             f"--preprocessing says {stated.resolution} pixels, but {source.name} takes {source.resolution}"
         )
-    if interface != "float32" and (len(set(stated.mean)) > 1 or len(set(stated.std)) > 1):
+    if interface != "float32" and stated.uneven:
         raise UsageError(
             f"mean and std differ by channel, so no one 8-bit scale is the normalisation of {source.name}: "
             "say --io float32, or put the normalisation into the model"

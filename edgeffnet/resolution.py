@@ -82,7 +82,7 @@ def _top1(one: Wanted, images: ImagesOfBuild, tuning: ImageSet, here: LocalTarge
     folder = Path(tempfile.mkdtemp(dir=work))
     try:
         producer = Producer(one.load(), images.calibration, folder)
-        artifact = Artifact.at(producer.float_path, "tflite", "fp32", "float32", "probabilities")
+        artifact = Artifact.float_tflite(producer.float_path)
         seen = from_set(tuning, producer.contract)
         scores = predictions([artifact], here, producer.contract, seen.pixels, threads=None)[artifact]
         return float(100 * np.mean(scores.argmax(axis=1) == seen.labels))

@@ -87,7 +87,7 @@ def contract(architecture: Architecture, manner: Manner = PLAIN) -> tuple[Prepro
     """How a stand-in is fed: its preprocessing, and one image of noise, uint8 (1, h, w, 3)."""
     stated = replace(manner.inside or Preprocessing.lite(architecture.resolution), resolution=architecture.resolution)
     if manner.inside is not None:
-        stated = replace(stated, mean=(0.0,) * 3, std=(1.0,) * 3)
+        stated = stated.unnormalised
     shape = (1, architecture.resolution, architecture.resolution, 3)
     return stated, np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
@@ -95,9 +95,8 @@ def contract(architecture: Architecture, manner: Manner = PLAIN) -> tuple[Prepro
 def _artifact(folder: Path, precision: Precision, manner: Manner) -> Artifact:
     path = folder / f"model_{precision}.tflite"
     if precision == "fp32":
-        return Artifact.at(path, "tflite", "fp32", "float32", "probabilities")
-    output: Literal["logits", "probabilities"] = "logits" if manner.interface == "int8" else "probabilities"
-    return Artifact.at(path, "tflite", "int8", manner.interface, output)
+        return Artifact.float_tflite(path)
+    return Artifact.int8_tflite(path, manner.interface)
 
 
 def _converted(architecture: Architecture, manner: Manner) -> dict[Precision, bytes]:
@@ -110,14 +109,10 @@ def _converted(architecture: Architecture, manner: Manner) -> dict[Precision, by
     from edgeffnet.weights.untrained import draw
 
     import_tensorflow()
-    model = network.build(architecture, folded=True, output="probabilities", normalise=manner.inside)
-    tensors = network.fold(architecture, draw(architecture, seed=0))
-    network.assign(model, tensors | (network.normalisation(manner.inside) if manner.inside else {}))
+    model = network.inference(architecture, draw(architecture, seed=0), manner.inside)
     made = float_tflite(freeze(model))
     stated, pixels = contract(architecture, manner)
-    image = stated.normalise(pixels)
-    black, white = (float(value) for value in stated.normalise(np.array([0, 255], np.uint8).reshape(2, 1))[:, 0])
-    entry = Range(black, white)
+    image, entry = stated.normalise(pixels), Range(*stated.pixel_range)
     calibrated = calibrate(made, lambda: [image], _by_shape(manner.recipe), source="noise", input_range=entry)
     data = quantize(calibrated.model, calibrated.calibration, manner.interface, entry, granularity=manner.granularity)
     return {"fp32": made, "int8": data}

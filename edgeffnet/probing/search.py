@@ -92,12 +92,11 @@ def manner_of(request: Request, wanted: Wanted) -> Manner:
     stated = wanted.preprocessing
     if stated is None and wanted.architecture.family == "efficientnet" and wanted.weights == "imagenet":
         stated = _IMAGENET
-    uneven = stated is not None and (len(set(stated.mean)) > 1 or len(set(stated.std)) > 1)
     return Manner(
         interface=request.interface,
         recipe=request.recipe,
         granularity=request.granularity,
-        inside=replace(stated, resolution=wanted.architecture.resolution) if stated and uneven else None,
+        inside=replace(stated, resolution=wanted.architecture.resolution) if stated and stated.uneven else None,
     )
 
 
