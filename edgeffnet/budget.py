@@ -62,7 +62,8 @@ def _quantity(text: str, units: dict[str, float] | dict[str, int], option: str, 
     return value
 
 
-_READERS: dict[str, Callable[[str, str], float]] = {
+# How each limit is read from text with its unit.
+READERS: dict[str, Callable[[str, str], float]] = {
     "latency": milliseconds,
     "size": size_bytes,
     "memory": size_bytes,
@@ -90,7 +91,7 @@ class Budget:
     agreement: float | None = None
 
     def __post_init__(self) -> None:
-        for name, number in _READERS.items():
+        for name, number in READERS.items():
             value = getattr(self, name)
             if isinstance(value, str):
                 value = number(value, name)
@@ -118,7 +119,7 @@ class Budget:
     @property
     def limits(self) -> dict[str, float]:
         """Every limit that was set, by the field's name, the accuracy floors left out."""
-        set_ = {name: getattr(self, name) for name in _READERS}
+        set_ = {name: getattr(self, name) for name in READERS}
         return {name: float(value) for name, value in set_.items() if value is not None}
 
     def to_dict(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from edgeffnet.commands.int8 import int8_options
 from edgeffnet.commands.limits import budget_of, limit_options
 from edgeffnet.commands.networks import network_options, rule_options
 from edgeffnet.commands.profile import profile as profile_command
@@ -104,26 +105,8 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="JSON to standar
     "--device", default="local", show_default=True, help="A profile's name (`edgeffnet devices`) or TOML file."
 )
 @limit_options
-@click.option("--max-drop", type=float, metavar="POINTS", help="Points of top-1 int8 may lose; needs --val.")
-@click.option(
-    "--min-agreement", type=float, metavar="PERCENT", help="Images on which int8 gives fp32's top-1; needs --val."
-)
 @network_options
-@click.option("--calib", type=click.Path(path_type=Path), metavar="PATH", help="Calibration images: a folder or a CSV.")
-@click.option(
-    "--val", type=click.Path(path_type=Path), metavar="PATH", help="Validation images: class folders or a CSV."
-)
-@click.option("--io", default="uint8", show_default=True, help="Input of the int8 model: uint8, int8 or float32.")
-@click.option("--recipe", default="default", show_default=True, help="Work for int8 accuracy: fast, default or best.")
-@click.option(
-    "--granularity", default="channel", show_default=True, help="Weight scales: one a channel, or one a tensor."
-)
-@click.option("--full-integer", is_flag=True, help="Leave no layer in float, even where an accuracy floor is missed.")
-@click.option("--calib-count", type=click.IntRange(1), default=512, show_default=True, help="Images of --calib to use.")
-@click.option(
-    "--calib-choice", default="balanced", show_default=True, help="Which: balanced, coverage, or a calibration.json."
-)
-@click.option("--allow-overlap", is_flag=True, help="Accept pictures that both calibrate and validate.")
+@int8_options
 @click.option("--threads", type=int, help="Threads of an inference; the device's own default otherwise.")
 @click.option("--percentile", type=float, default=90, show_default=True, help="Latency percentile the budget is for.")
 @click.option("--formats", default="tflite,openvino,onnx", show_default=True, help="Formats to write.")

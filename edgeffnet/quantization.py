@@ -13,7 +13,6 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.recipes import RECIPES
 from converters.artifact import Artifact, Format
 from converters.check import log_probabilities
 from edgeffnet import floors
@@ -29,7 +28,7 @@ from edgeffnet.mixed_precision import Bench, Mixed, MixedPrecision, leave_in_flo
 from edgeffnet.production import Checked, Granularity, Interface, Producer
 from edgeffnet.report.progress import Steps
 from edgeffnet.report.quiet import quiet
-from edgeffnet.request import GRANULARITIES, INTERFACES
+from edgeffnet.request import require_int8_options
 from edgeffnet.targets import agent
 from edgeffnet.targets.local import LocalTarget
 from edgeffnet.tensorflow_import import require_build_tools
@@ -205,13 +204,7 @@ def _options(
     formats: Sequence[str],
     threads: int | None,
 ) -> Options:
-    for option, value, known in (
-        ("--io", io, INTERFACES),
-        ("--recipe", recipe, tuple(RECIPES)),
-        ("--granularity", granularity, GRANULARITIES),
-    ):
-        if value not in known:
-            raise UsageError(f"{option} {value!r} is none of {', '.join(known)}")
+    require_int8_options(io, recipe, granularity)
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or "tflite" not in formats:
         raise UsageError(f"--formats: {', '.join(formats) or 'nothing'} given; choose tflite, or tflite,openvino")

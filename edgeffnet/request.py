@@ -66,6 +66,17 @@ class Request:
         return min(self.threads, devices.load("local").cores)
 
 
+def require_int8_options(io: str, recipe: str, granularity: str) -> None:
+    """UsageError for a value that its option does not know."""
+    for option, value, known in (
+        ("--io", io, INTERFACES),
+        ("--recipe", recipe, tuple(RECIPES)),
+        ("--granularity", granularity, GRANULARITIES),
+    ):
+        if value not in known:
+            raise UsageError(f"{option} {value!r} is none of {', '.join(known)}")
+
+
 def request(
     *,
     device: str,
@@ -91,12 +102,7 @@ def request(
     """The request with every value checked; UsageError names the option and what it takes."""
     profile = devices.load(device)
     target_chosen, target = target is not None, target or "local"
-    if io not in INTERFACES:
-        raise UsageError(f"--io {io!r} is none of {', '.join(INTERFACES)}")
-    if recipe not in RECIPES:
-        raise UsageError(f"--recipe {recipe!r} is none of {', '.join(RECIPES)}")
-    if granularity not in GRANULARITIES:
-        raise UsageError(f"--granularity {granularity!r} is none of {', '.join(GRANULARITIES)}")
+    require_int8_options(io, recipe, granularity)
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
         raise UsageError(f"--formats: {', '.join(unknown) or 'nothing'} given; choose from {', '.join(FORMATS)}")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from converters.artifact import Artifact
 from edgeffnet.errors import UsageError
 from edgeffnet.images import Preprocessing
+from edgeffnet.report.svg import document, escaped
 from edgeffnet.targets.target import Progress, Target
 from edgeffnet.validation import load_request, shards
 
@@ -64,16 +65,13 @@ class Sustained:
             lines.append(_line([when for when, _ in heat], [value for _, value in heat], at[-1], 100.0, "#c0392b"))
             words.append("temperature (red), 0 to 100 C")
         labels = "".join(
-            f'<text x="{_MARGIN}" y="{22 + 18 * index}">{_escaped(text)}</text>' for index, text in enumerate(words)
+            f'<text x="{_MARGIN}" y="{22 + 18 * index}">{escaped(text)}</text>' for index, text in enumerate(words)
         )
         frame = (
             f'<rect x="{_MARGIN}" y="{_MARGIN}" width="{_WIDTH - 2 * _MARGIN}" height="{_HEIGHT - 2 * _MARGIN}" '
             'fill="none" stroke="#888"/>'
         )
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" font-family="sans-serif" '
-            f'font-size="13">{frame}{"".join(lines)}{labels}</svg>\n'
-        )
+        return document(_WIDTH, _HEIGHT, 13, (frame, *lines, labels))
 
 
 def sustain(
@@ -114,7 +112,3 @@ def _line(at: Sequence[float], values: Sequence[float], end: float, top: float, 
         for when, value in zip(at, values, strict=True)
     )
     return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")

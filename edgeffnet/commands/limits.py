@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from edgeffnet.budget import Budget, count, milliseconds, size_bytes
+from edgeffnet.budget import READERS, Budget
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -18,13 +18,6 @@ _OPTIONS = (
     click.option("--max-macs", metavar="COUNT", help="Budget for multiply-adds, such as 400M."),
     click.option("--max-parameters", metavar="COUNT", help="Budget for parameters, such as 5M."),
 )
-_READERS: dict[str, Callable[[str, str], float]] = {
-    "latency": milliseconds,
-    "size": size_bytes,
-    "memory": size_bytes,
-    "macs": count,
-    "parameters": count,
-}
 
 
 def limit_options(command: F) -> F:
@@ -37,7 +30,7 @@ def limit_options(command: F) -> F:
 def budget_of(options: dict[str, Any], drop: float | None = None, agreement: float | None = None) -> Budget:
     """The Budget that `limit_options` filled in, taken out of `options`; UsageError names the option at fault."""
     limits: dict[str, Any] = {}
-    for name, number in _READERS.items():
+    for name, number in READERS.items():
         text = options.pop(f"max_{name}")
         limits[name] = None if text is None else number(text, f"--max-{name}")
     return Budget(**limits, drop=drop, agreement=agreement)

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from edgeffnet.commands.int8 import int8_options
+
 _path = click.Path(path_type=Path)
 
 
@@ -16,24 +18,8 @@ _path = click.Path(path_type=Path)
 @click.option(
     "--preprocessing", type=_path, metavar="FILE", help="What the model expects of its images: a preprocessing.json."
 )
-@click.option("--calib", type=_path, metavar="PATH", help="Calibration images: a folder or a CSV.")
-@click.option("--val", type=_path, metavar="PATH", help="Validation images: class folders or a CSV.")
+@int8_options
 @click.option("--labels", type=_path, metavar="FILE", help="Class names, one a line, in output order.")
-@click.option("--recipe", default="default", show_default=True, help="Work for int8 accuracy: fast, default or best.")
-@click.option("--io", default="uint8", show_default=True, help="Input of the int8 model: uint8, int8 or float32.")
-@click.option(
-    "--granularity", default="channel", show_default=True, help="Weight scales: one a channel, or one a tensor."
-)
-@click.option("--max-drop", type=float, metavar="POINTS", help="Points of top-1 int8 may lose; needs --val.")
-@click.option(
-    "--min-agreement", type=float, metavar="PERCENT", help="Images on which int8 gives fp32's top-1; needs --val."
-)
-@click.option("--full-integer", is_flag=True, help="Leave no layer in float, even where an accuracy floor is missed.")
-@click.option("--calib-count", type=click.IntRange(1), default=512, show_default=True, help="Images of --calib to use.")
-@click.option(
-    "--calib-choice", default="balanced", show_default=True, help="Which: balanced, coverage, or a calibration.json."
-)
-@click.option("--allow-overlap", is_flag=True, help="Accept pictures that both calibrate and validate.")
 @click.option("--sensitivity", is_flag=True, help="Also write sensitivity.csv: what each layer's rounding costs.")
 @click.option("--device", default="local", show_default=True, help="The device the OpenVINO model is for.")
 @click.option("--formats", default="tflite,openvino", show_default=True, help="Formats to write.")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from edgeffnet.budget import Budget
 from edgeffnet.report.frontier import Point
+from edgeffnet.report.svg import document, escaped
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 760, 440, 70, 30, 64, 56
 _COLOURS = {"chosen": "#1a7f37", "fits": "#1f5fbf", "may fit": "#b58900"}
@@ -33,10 +34,7 @@ def svg(points: Sequence[Point], device: str, budget: Budget, percentile: float)
     body = [_text(_LEFT, 24, title, 15), _text(_LEFT, 44, legend, 11)]
     if drawn:
         body += _plot(drawn, accurate, up, budget.latency_ms)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" font-family="sans-serif" '
-        f'font-size="12">{"".join(body)}</svg>\n'
-    )
+    return document(_WIDTH, _HEIGHT, 12, body)
 
 
 def _plot(points: Sequence[Point], accurate: bool, up: str, limit: float | None) -> list[str]:
@@ -91,7 +89,7 @@ def _disc(point: Point, x: Callable[[float], float], height: float, largest: int
         drawn.append(_line(x(point.low_ms), height, x(point.high_ms), height, colour))
     drawn.append(
         f'<circle cx="{at:.1f}" cy="{height:.1f}" r="{radius:.1f}" fill="{fill}" stroke="{colour}" stroke-width="1.5">'
-        f"<title>{_escaped(said)}</title></circle>"
+        f"<title>{escaped(said)}</title></circle>"
     )
     label = f"{point.name} {point.latency_kind}" if point.latency_kind == "estimated" else point.name
     return [*drawn, _text(at, height - radius - 4, label, 11, "middle")] if named else drawn
@@ -114,8 +112,4 @@ def _line(x1: float, y1: float, x2: float, y2: float, colour: str, *, dashed: bo
 
 
 def _text(x: float, y: float, text: str, size: int, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}">{_escaped(text)}</text>'
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}">{escaped(text)}</text>'
