@@ -14,7 +14,6 @@ from calib import sets
 from calib.errors import CalibrationError
 from calib.sets import Choice
 from edgeffnet.errors import DataError, UsageError
-from edgeffnet.hashing import sha256_of
 from edgeffnet.images import LabelledImage, thumbnail
 from edgeffnet.imagesets import ImageSet
 
@@ -30,11 +29,8 @@ def choose(images: ImageSet, count: int, how: str, seed: int) -> tuple[tuple[Lab
     the extremes of colour and place of all), or the file of an earlier choice. UsageError for anything
     else, DataError where an earlier choice's images are not all there.
     """
-    with ThreadPoolExecutor() as pool:
-        hashes = list(pool.map(lambda image: sha256_of(image.path), images.images))
-    by_hash: dict[str, LabelledImage] = {}
-    for hashed, image in zip(hashes, images.images, strict=True):
-        by_hash.setdefault(hashed, image)
+    by_path = {image.path: image for image in images.images}
+    by_hash = {hashed: by_path[path] for hashed, path in sets.file_hashes(list(by_path)).items()}
     choice = _choice(by_hash, min(count, len(by_hash)), how, seed, images.source)
     chosen = sorted((by_hash[hashed] for hashed in choice.sha256), key=lambda image: image.path)
     return tuple(chosen), choice

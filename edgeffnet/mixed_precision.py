@@ -65,8 +65,10 @@ class Mixed:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where and on what artefacts are tried: `reference` are fp32's log-probabilities on `images`, whose shards
-    are `files`."""
+    """Where and on what artefacts are tried; `reference` are fp32's log-probabilities on `images`.
+
+    `files` are the shards of those images.
+    """
 
     target: Target
     images: ValidationImages
@@ -103,7 +105,7 @@ def leave_in_float(
             with bench.steps(f"Looking for layers of {artifact.name} to leave in float"):
                 chosen = search(producer, integer, budget, bench)
             if chosen:
-                made[artifact] = _settled(producer, artifact, integer, chosen, bench)
+                made[artifact] = _settled(producer, artifact, integer, chosen, budget, bench)
     return made
 
 
@@ -113,7 +115,6 @@ class _Chosen:
     accuracy: Accuracy
     layers: tuple[str, ...]
     of: int
-    met: bool
 
 
 class _Trials:
@@ -135,12 +136,10 @@ class _Trials:
         """Points by which the tightest floor is cleared."""
         if not tensors:
             return floors.margin(self._integer, self._budget)
-        return floors.margin(self.add(tensors, self._make(tensors, len(self.made))), self._budget)
-
-    def add(self, tensors: frozenset[str], checked: Checked) -> Accuracy:
+        checked = self._make(tensors, len(self.made))
         found = self._bench.accuracy(self._producer, checked.artifact)
         self.made[tensors] = checked, found
-        return found
+        return floors.margin(found, self._budget)
 
     def keep(self, tensors: frozenset[str]) -> tuple[Checked, Accuracy] | None:
         """The trial with `tensors` in float; the files of the others go."""
@@ -177,7 +176,7 @@ def _tflite(producer: Producer, integer: Accuracy, budget: Budget, bench: Bench)
         tried = checked, better
     else:
         checked.artifact.path.unlink()
-    return _Chosen(*tried, found.layers, len(costs), floors.margin(tried[1], budget) >= 0)
+    return _Chosen(*tried, found.layers, len(costs))
 
 
 def _openvino(producer: Producer, integer: Accuracy, budget: Budget, bench: Bench) -> _Chosen | None:
@@ -194,10 +193,12 @@ def _openvino(producer: Producer, integer: Accuracy, budget: Budget, bench: Benc
     trials = _Trials(make, producer, integer, budget, bench)
     found = mixed.choose(layers, lambda unit: costs[unit.layer], trials.score, 0.0)
     tried = trials.keep(found.tensors)
-    return _Chosen(*tried, found.layers, len(costs), found.met) if tried else None
+    return _Chosen(*tried, found.layers, len(costs)) if tried else None
 
 
-def _settled(producer: Producer, before: Artifact, integer: Accuracy, chosen: _Chosen, bench: Bench) -> Mixed:
+def _settled(
+    producer: Producer, before: Artifact, integer: Accuracy, chosen: _Chosen, budget: Budget, bench: Bench
+) -> Mixed:
     with bench.steps(f"Timing {before.name} in mixed precision"):
         timed, machine = latencies(
             [before, chosen.checked.artifact],
@@ -212,7 +213,7 @@ def _settled(producer: Producer, before: Artifact, integer: Accuracy, chosen: _C
         artifact=before.name,
         layers=chosen.layers,
         of=chosen.of,
-        met=chosen.met,
+        met=floors.margin(chosen.accuracy, budget) >= 0,
         integer=integer,
         integer_ms=timed[before].p50_ms,
         mixed_ms=timed[chosen.checked.artifact].p50_ms,

@@ -32,7 +32,6 @@ from edgeffnet.validation import (
     latencies,
     missing_runtimes,
     raw_scores,
-    scores_of_shards,
     shards,
 )
 from edgeffnet.validation_images import ImagesOfBuild, ValidationImages
@@ -44,7 +43,10 @@ _FAR_OFF = 1.5
 
 @dataclass(frozen=True)
 class Winner:
-    """The network that was chosen, its artefacts, how they predict, and what became of the others."""
+    """The network that was chosen, its artefacts, how they predict, and what became of the others.
+
+    `reference` are fp32's log-probabilities on `images`, None where nothing was run.
+    """
 
     candidate: Candidate
     candidates: tuple[Candidate, ...]
@@ -57,6 +59,7 @@ class Winner:
     mixed: tuple[MixedPrecision, ...] = ()
     probed: Probed | None = None
     seen: Mapping[str, Accuracy] = field(default_factory=dict)
+    reference: Scores | None = None
 
 
 class Search:
@@ -230,18 +233,16 @@ class Search:
             accuracies={artifact: accuracy(reference, scores[artifact], images) for artifact in runnable},
             comparisons=comparisons,
             not_run=not_run,
+            reference=reference,
         )
 
     def _mixed(self, made: Winner) -> Winner:
         """`made` with the layers of its int8 artefacts in float that the floors ask for."""
         producer, budget, threads = made.producer, self.request.budget, self.request.run_threads
-        if (worst := self._worst(made)) is None or floors.margin(worst, budget) >= 0:
+        if (worst := self._worst(made)) is None or made.reference is None or floors.margin(worst, budget) >= 0:
             return made
-        fp32 = next(artifact for artifact in made.accuracies if artifact.precision == "fp32")
         with shards(made.images.pixels) as files:
-            raw = scores_of_shards([fp32], [self.target], producer.contract, files, threads=threads)[fp32]
-            reference = log_probabilities(raw, fp32.output)
-            bench = Bench(self.target, made.images, files, reference, threads, self.request.percentile, self.steps)
+            bench = Bench(self.target, made.images, files, made.reference, threads, self.request.percentile, self.steps)
             found = leave_in_float(producer, made.accuracies, budget, bench)
         integer = next(artifact for artifact in made.accuracies if artifact.name == "TFLite int8")
         latency, size = made.candidate.latency, producer.int8_tflite.artifact.bytes

@@ -101,33 +101,35 @@ def find_contract(model: Path) -> tuple[Preprocessing, tuple[str, ...], Artifact
     """Preprocessing, labels and contract of a model in a bundle, from the folder it lies in."""
     from edgeffnet.images import read_preprocessing
 
-    for folder in (model.parent, model.parent.parent):
-        path = folder / CONTRACT
-        if not path.is_file():
-            continue
-        preprocessing = read_preprocessing(path)
-        try:
-            entry = json.loads(path.read_text(encoding="utf-8"))["models"][str(model.relative_to(folder))]
-            takes, output = entry["input"], entry["output"]
-        except (KeyError, TypeError, ValueError):
-            raise DataError(f"{path}: says nothing of {model.name}") from None
-        if not model.is_file():
-            raise DataError(f"{model}: no such model")
-        companions = (model.with_suffix(".bin"),) if model.suffix == ".xml" else ()
-        precision: Precision = "int8" if "int8" in model.stem else "fp32"
-        artifact = Artifact.at(model, _format(model), precision, takes, output, *companions)
-        return preprocessing, read_labels(folder / LABELS), artifact
-    raise DataError(f"{model}: no {CONTRACT} beside it or above; predict needs a model in its bundle folder")
+    folder = _bundle_of(model)
+    if folder is None:
+        raise DataError(f"{model}: no {CONTRACT} beside it or above; predict needs a model in its bundle folder")
+    path = folder / CONTRACT
+    preprocessing = read_preprocessing(path)
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))["models"][str(model.relative_to(folder))]
+        takes, output = entry["input"], entry["output"]
+    except (KeyError, TypeError, ValueError):
+        raise DataError(f"{path}: says nothing of {model.name}") from None
+    if not model.is_file():
+        raise DataError(f"{model}: no such model")
+    companions = (model.with_suffix(".bin"),) if model.suffix == ".xml" else ()
+    precision: Precision = "int8" if "int8" in model.stem else "fp32"
+    artifact = Artifact.at(model, _format(model), precision, takes, output, *companions)
+    return preprocessing, read_labels(folder / LABELS), artifact
 
 
 def require_trained(model: Path) -> None:
     """UsageError for a model of a bundle whose weights were drawn at random: it has no accuracy."""
-    for folder in (model.parent, model.parent.parent):
-        path = folder / CONTRACT
-        if path.is_file():
-            if json.loads(path.read_text(encoding="utf-8")).get("trained") is False:
-                raise UsageError(f"{model}: its weights are random, for latency only: leave out --val")
-            return
+    folder = _bundle_of(model)
+    if folder and json.loads((folder / CONTRACT).read_text(encoding="utf-8")).get("trained") is False:
+        raise UsageError(f"{model}: its weights are random, for latency only: leave out --val")
+
+
+def _bundle_of(model: Path) -> Path | None:
+    """The folder of the contract that a model lies under."""
+    folders = (model.parent, model.parent.parent)
+    return next((folder for folder in folders if (folder / CONTRACT).is_file()), None)
 
 
 def _format(model: Path) -> Format:

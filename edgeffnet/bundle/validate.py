@@ -16,6 +16,7 @@ from converters.check import log_probabilities
 from edgeffnet import imagesets, phone_validation
 from edgeffnet.bundle.contents import CONTRACT, find_contract, require_trained
 from edgeffnet.errors import DataError, TargetError, UsageError
+from edgeffnet.images import Preprocessing
 from edgeffnet.instructions import Instructions, count
 from edgeffnet.phone_validation import PhoneAccuracy, PhoneLatency
 from edgeffnet.report.progress import Steps
@@ -39,7 +40,7 @@ from edgeffnet.validation import (
     runtime_notes,
     speed_verdict,
 )
-from edgeffnet.validation_images import from_set
+from edgeffnet.validation_images import ValidationImages, from_set
 
 Figure = Latency | PhoneLatency | Accuracy | PhoneAccuracy | Comparison | Instructions
 
@@ -106,6 +107,17 @@ class _Asked:
     seconds: float | None
 
 
+@dataclass(frozen=True)
+class _Subject:
+    """The models of one bundle, and the images they are held against, where there are any."""
+
+    artifacts: Sequence[Artifact]
+    preprocessing: Preprocessing
+    classes: int
+    images: ValidationImages | None
+    root: Path
+
+
 def validate(
     path: Path,
     val: Path | None,
@@ -138,27 +150,22 @@ def validate(
     steps = steps or Steps()
     with ExitStack() as stack:
         reached = [stack.enter_context(closing(address.target(name))) for name in targets]
-        if isinstance(reached[0], Phone):
-            found = _on_phone(models[0], artifacts, reached, val, root, asked, steps)
-        else:
-            found = _on_target(models[0], artifacts, reached, val, root, asked, steps, stack)
+        phone = reached[0] if isinstance(reached[0], Phone) else None
+        if phone and (len(reached) > 1 or asked.mlperf or asked.seconds is not None):
+            raise UsageError(f"--target {phone.name}: benchmark_model takes no --mlperf, --sustained or second target")
+        preprocessing, labels, _ = find_contract(models[0])
+        images = None if val is None else from_set(imagesets.read(val, labels), preprocessing)
+        subject = _Subject(artifacts, preprocessing, len(labels), images, root)
+        found = _on_phone(subject, phone, asked, steps) if phone else _on_target(subject, reached, asked, steps, stack)
     if drawing and found.sustained:
         drawing.write_text(found.sustained.svg(), encoding="utf-8")
     return found
 
 
 def _on_target(
-    model: Path,
-    artifacts: Sequence[Artifact],
-    reached: Sequence[RemoteTarget],
-    val: Path | None,
-    root: Path,
-    asked: _Asked,
-    steps: Steps,
-    stack: ExitStack,
+    subject: _Subject, reached: Sequence[RemoteTarget], asked: _Asked, steps: Steps, stack: ExitStack
 ) -> Validation:
-    preprocessing, labels, _ = find_contract(model)
-    images = None if val is None else from_set(imagesets.read(val, labels), preprocessing)
+    artifacts, preprocessing, images = subject.artifacts, subject.preprocessing, subject.images
     with steps(f"Reaching {' and '.join(there.name for there in reached)}"):
         not_run = {artifact: why for there in reached for artifact, why in missing_runtimes(artifacts, there).items()}
         runnable = [artifact for artifact in artifacts if artifact not in not_run]
@@ -227,7 +234,7 @@ def _on_target(
             *((long.said(),) if long else ()),
         ),
         machine=machine,
-        root=root,
+        root=subject.root,
         not_run=not_run,
         comparisons=comparisons,
         instructions=instructions,
@@ -235,23 +242,9 @@ def _on_target(
     )
 
 
-def _on_phone(
-    model: Path,
-    artifacts: Sequence[Artifact],
-    reached: Sequence[RemoteTarget],
-    val: Path | None,
-    root: Path,
-    asked: _Asked,
-    steps: Steps,
-) -> Validation:
-    phone = reached[0]
-    assert isinstance(phone, Phone)
-    if len(reached) > 1 or asked.mlperf or asked.seconds is not None:
-        raise UsageError(f"--target {phone.name}: benchmark_model takes no --mlperf, --sustained or second target")
-    preprocessing, labels, _ = find_contract(model)
-    images = None if val is None else from_set(imagesets.read(val, labels), preprocessing)
-    not_run = {a: "benchmark_model runs only .tflite models" for a in artifacts if a.format != "tflite"}
-    runnable = [artifact for artifact in artifacts if artifact not in not_run]
+def _on_phone(subject: _Subject, phone: Phone, asked: _Asked, steps: Steps) -> Validation:
+    not_run = {a: "benchmark_model runs only .tflite models" for a in subject.artifacts if a.format != "tflite"}
+    runnable = [artifact for artifact in subject.artifacts if artifact not in not_run]
     if not runnable:
         raise TargetError(f"{phone.name}: none of the models can run: {next(iter(not_run.values()))}")
     with steps("Measuring latency"):
@@ -259,14 +252,14 @@ def _on_phone(
     _judge(phone.name, tuple(machine["warnings"]), measured, asked)
     accuracies: dict[Artifact, PhoneAccuracy] = {}
     not_measured: dict[Artifact, str] = {}
-    if images is not None:
+    if subject.images is not None:
         with steps("Evaluating on the phone"):
             accuracies, not_measured = phone_validation.accuracies(
                 runnable,
                 phone,
-                preprocessing,
-                images,
-                classes=len(labels),
+                subject.preprocessing,
+                subject.images,
+                classes=subject.classes,
                 threads=next(iter(measured.values())).threads,
             )
     notes = (*machine["warnings"], *speed_verdict(measured), *phone_validation.NOTES)
@@ -274,7 +267,7 @@ def _on_phone(
         target=asked.target,
         notes=notes,
         machine=machine,
-        root=root,
+        root=subject.root,
         not_run=not_run,
         not_measured=not_measured,
         phone_latencies=measured,
