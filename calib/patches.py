@@ -67,3 +67,11 @@ def sample(values: NDArray[np.float32], layer: Layer, operator: Any, kernel_shap
     if layer.kind == "depthwise":
         return np.ascontiguousarray(stacked.transpose(2, 0, 1))
     return np.asarray(stacked.reshape(len(at), -1))
+
+
+def outputs(weights: Array, inputs: Samples) -> Samples:
+    """What `weights` (rows, weights) make of sampled `inputs`, (samples, rows), no bias."""
+    single = weights.astype(np.float32)
+    if inputs.ndim == 2:
+        return np.asarray(inputs @ single.T)
+    return np.asarray((inputs @ single[:, :, None])[..., 0].T)

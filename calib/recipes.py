@@ -47,21 +47,10 @@ RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         Recipe("fast", (Ranges("mse"),)),
-        Recipe(
-            "default",
-            (
-                Factors(share=0.05),
-                Ranges("mse"),
-                Reconstruct(32, Reconstruction(compensation=False, samples=4096)),
-            ),
-        ),
+        Recipe("default", (Factors(share=0.05), Ranges("mse"), Reconstruct(64, Reconstruction(samples=8192)))),
         Recipe(
             "best",
-            (
-                Factors(share=0.06),
-                Ranges("least error"),
-                Reconstruct(96, Reconstruction(compensation=False, samples=16384)),
-            ),
+            (Factors(share=0.05), Ranges("least error"), Reconstruct(150, Reconstruction(least=2048, samples=32768))),
         ),
     )
 }

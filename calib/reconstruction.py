@@ -2,9 +2,9 @@
 
 Both networks are walked side by side over the same images. At each layer, with the inputs the
 quantized network really has there, three things are done, each on its own or together: the weights
-are moved so as to undo upstream error (least squares with the float weights as the prior), rounded
-adaptively, and the bias is set so that the mean output is right. Float targets are taken from
-inputs clipped to the range that the grid holds: what a clipped tail loses is no bias.
+are moved so as to undo upstream error (`calib.compensation`), rounded adaptively, and the bias is
+set so that the mean output is right. Float targets are taken from inputs clipped to the range that
+the grid holds: what a clipped tail loses is no bias.
 
 Nagel et al. 2019 (arXiv:1906.04721) for the bias, Nagel et al. 2020 (arXiv:2004.10568) for layer-wise
 reconstruction with the quantized network's own inputs.
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib import bias as biases
-from calib import graph, patches, rounding, swish, walk
+from calib import compensation, graph, moments, patches, rounding, swish, walk
 from calib.bias import Activation
 from calib.calibration import Range
 from calib.graph import Array, Layer
@@ -31,8 +31,9 @@ ENOUGH = 4
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """What to do at each layer; `samples` bounds the outputs looked at per layer.
+    """What to do at each layer.
 
+    At least `least` and up to `samples` outputs of it are looked at, more where its rows are longer.
     `per_tensor` rounds to one step per kernel, for NPUs without a scale per channel.
     """
 
@@ -40,9 +41,9 @@ class Reconstruction:
     per_tensor: bool = False
     compensation: bool = True
     bias: bool = True
+    least: int = 1024
     samples: int = 8192
     damping: float = 0.01
-    prior: float = 0.05
 
 
 @dataclass(frozen=True)
@@ -132,37 +133,33 @@ def _settle(
         held = np.clip(held, ranges[entry].low, ranges[entry].high)
     wanted_inputs = patches.sample(held, layer, operator, kernel.shape, at)
     inputs = patches.sample(rounded[layer.source], layer, operator, kernel.shape, at)
-    wanted = _outputs(weights, wanted_inputs) + bias.astype(np.float32)  # samples, channels
+    wanted = patches.outputs(weights, wanted_inputs) + bias.astype(np.float32)  # samples, channels
     step = _step(weights, how)
     plain = rounding.nearest(weights, step) * step
-    before = _outputs(plain, inputs) + bias.astype(np.float32)
+    before = patches.outputs(plain, inputs) + bias.astype(np.float32)
 
     activation = _activation(model, layer, ranges)
     centred = inputs - inputs.mean(axis=-2, keepdims=True)
     target = wanted - wanted.mean(axis=0)
-    moment = _moment(centred, activation.slopes(wanted) if layer.kind == "depthwise" else None)
+    importance = moments.importance(activation.slopes(wanted))
+    moment = moments.second(centred, importance)
     diagonal = np.einsum("...ii->...i", moment)
     level = np.maximum(diagonal.mean(axis=-1)[..., None], 1e-12)
     size, enough = weights.shape[1], inputs.shape[-2] >= ENOUGH * weights.shape[1]
     shrink = how.damping if enough else min(1.0, 0.5 * size / inputs.shape[-2])
-    moment = (1 - shrink) * moment + shrink * _diagonal(diagonal + 1e-3 * level)
+    moment = (1 - shrink) * moment + shrink * moments.diagonal(diagonal + 1e-3 * level)
     if how.compensation and enough:
-        residual = target - _outputs(weights, centred)
-        cross = _cross(residual, centred)
-        ridged = moment + how.prior * _diagonal(diagonal + 1e-3 * level)
-        if moment.ndim == 2:
-            weights = weights + np.linalg.solve(ridged, cross.T).T
-        else:
-            weights = weights + np.linalg.solve(ridged, cross[..., None])[..., 0]
+        residual = target - patches.outputs(weights, centred)
+        weights = weights + compensation.correction(residual, centred, importance, at[:, 0])
         step = _step(weights, how)
     steps = rounding.adaptive(weights, step, moment) if how.rounding else rounding.nearest(weights, step)
     settled = weights if in_float else steps * step
-    got = _outputs(settled, inputs) + bias.astype(np.float32)
+    got = patches.outputs(settled, inputs) + bias.astype(np.float32)
     if how.bias:
         bias = bias + biases.correction(wanted, got, activation)
     graph.set_constant(model, layer.kernel, patches.kernel_of(settled, layer, kernel.shape))
     graph.set_constant(model, layer.bias, bias.astype(np.float32))
-    after = _outputs(settled, inputs) + bias.astype(np.float32)
+    after = patches.outputs(settled, inputs) + bias.astype(np.float32)
     return Change(layer.name, *(_decibels(activation.values(wanted), activation.values(x)) for x in (before, after)))
 
 
@@ -174,14 +171,7 @@ def _step(weights: NDArray[np.float64], how: Reconstruction) -> NDArray[np.float
 
 def _samples(how: Reconstruction, size: int) -> int:
     """More weights to a row need more samples to tell them apart."""
-    return min(how.samples, max(1024, 8 * size))
-
-
-def _outputs(weights: NDArray[np.float64], inputs: Array) -> Array:
-    single = weights.astype(np.float32)
-    if inputs.ndim == 2:
-        return np.asarray(inputs @ single.T)
-    return np.asarray((inputs @ single[:, :, None])[..., 0].T)
+    return min(how.samples, max(how.least, 8 * size))
 
 
 def _activation(model: Any, layer: Layer, ranges: Mapping[str, Range]) -> Activation:
@@ -191,23 +181,6 @@ def _activation(model: Any, layer: Layer, ranges: Mapping[str, Range]) -> Activa
         if found.source == layer.output:
             made = Activation(restoring=swish.restoring_factors(model, found))
     return made.within(ranges[layer.name]) if layer.name in ranges else made
-
-
-def _moment(inputs: Array, slopes: Array | None = None) -> NDArray[np.float64]:
-    """Second moments of inputs; where each row has its own, samples count by the slope they meet."""
-    if slopes is not None:
-        inputs = inputs * np.sqrt(slopes.T**2 + 0.01)[:, :, None]
-    return np.asarray(np.swapaxes(inputs, -1, -2) @ inputs / np.float32(inputs.shape[-2]), np.float64)
-
-
-def _cross(residual: Array, inputs: Array) -> NDArray[np.float64]:
-    if inputs.ndim == 2:
-        return np.asarray(residual.T @ inputs / np.float32(len(inputs)), np.float64)
-    return np.asarray((residual.T[:, None, :] @ inputs)[:, 0] / np.float32(inputs.shape[1]), np.float64)
-
-
-def _diagonal(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(values[..., :, None] * np.eye(values.shape[-1]))
 
 
 def _decibels(wanted: Array, got: Array) -> float:
