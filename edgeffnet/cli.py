@@ -194,20 +194,18 @@ def _plan(
     plot: Path | None,
     as_json: bool,
 ) -> None:
-    from edgeffnet.planning import plan, ways
+    from edgeffnet.planning import plan
 
     found = plan(device, budget, networks, threads, percentile, risk)
     if plot is not None:
-        from edgeffnet.report.frontier import frontier
-
         _require_writable(plot)
-        _draw(plot, frontier(found, trained=networks.weights != "random"), device, budget, percentile)
+        _draw(plot, found.frontier, device, budget, percentile)
     if as_json:
-        click.echo(json.dumps([candidate.to_dict() for candidate in found], indent=2, ensure_ascii=False))
+        click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
         return
     from edgeffnet.report.terminal import show_plan
 
-    show_plan(found, ways(found, device, threads, percentile, risk), device, budget, percentile, threads)
+    show_plan(found)
 
 
 def _require_writable(plot: Path) -> None:

@@ -13,6 +13,10 @@ from typing import Literal
 from edgeffnet.architecture import Architecture, Block
 
 Kind = Literal["conv", "pointwise", "depthwise", "dense", "sigmoid", "multiply", "add", "mean", "pad"]
+Precision = Literal["int8", "fp32"]
+
+# Of an activation or a weight.
+BYTES: dict[Precision, int] = {"int8": 1, "fp32": 4}
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,8 @@ class Operator:
 
     `macs` counts multiply-adds of convolutions and dense layers (0 elsewhere); `parameters` counts
     trainable ones as training sees them (batch-norm's scale and shift instead of a bias);
-    `weights` counts the stored elements, bias included; `read` and `written` count activation
-    elements; `live` is the activation elements alive while it runs, its own included.
+    `weights` counts the stored elements, `biases` of them biases; `live` is the activation elements
+    alive while it runs, its own included.
     """
 
     name: str
@@ -50,23 +54,39 @@ class Operator:
     live: int = 0
 
     @property
-    def read(self) -> int:
+    def elements_read(self) -> int:
+        """Of activations, those of every input."""
         return sum(tensor.elements for tensor in self.inputs)
 
     @property
-    def written(self) -> int:
+    def elements_written(self) -> int:
         return self.output.elements
+
+    @property
+    def biases(self) -> int:
+        return self.output.channels if self.weights else 0
+
+    def bytes_read(self, precision: Precision) -> int:
+        """Bytes of activations and weights read, each once; biases take 4 bytes in int8 as well."""
+        return BYTES[precision] * (self.elements_read + self.weights - self.biases) + 4 * self.biases
+
+    def bytes_written(self, precision: Precision) -> int:
+        """Bytes of activations written."""
+        return BYTES[precision] * self.elements_written
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Totals over a network; `peak` is the largest number of activation elements alive at once."""
+    """Totals over a network; `peak` is the largest number of activation elements alive at once.
+
+    `bytes_read` and `bytes_written` are those of its int8 form.
+    """
 
     macs: int
     parameters: int
     weights: int
-    read: int
-    written: int
+    bytes_read: int
+    bytes_written: int
     peak: int
 
     @property
@@ -98,8 +118,8 @@ def total(architecture: Architecture) -> Cost:
         macs=sum(op.macs for op in ops),
         parameters=sum(op.parameters for op in ops),
         weights=sum(op.weights for op in ops),
-        read=sum(op.read for op in ops),
-        written=sum(op.written for op in ops),
+        bytes_read=sum(op.bytes_read("int8") for op in ops),
+        bytes_written=sum(op.bytes_written("int8") for op in ops),
         peak=max(op.live for op in ops),
     )
 

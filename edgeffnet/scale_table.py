@@ -42,8 +42,8 @@ class ScaleRow:
 
     `width` and `depth` are multipliers of the base network's, `resolution` is in pixels;
     `parameters` counts trainable ones, `macs` multiply-adds of convolutions and dense layers;
-    `activation_peak` is the largest number of activation elements alive at once, which in int8 is
-    also their bytes; `int8_bytes` is a lower bound of an int8 file. The published figures are None
+    bytes are those of the int8 form: of activations alive at once, of all that is read and written,
+    and of the weights, a lower bound of its file. The published figures are None
     where nobody published this very network.
     """
 
@@ -56,8 +56,9 @@ class ScaleRow:
     resolution: int
     parameters: int
     macs: int
-    activation_peak: int
     activation_peak_bytes: int
+    bytes_read: int
+    bytes_written: int
     int8_bytes: int
     published_parameters: float | None
     published_macs: float | None
@@ -85,8 +86,9 @@ def row(architecture: Architecture) -> ScaleRow:
         resolution=architecture.resolution,
         parameters=costs.parameters,
         macs=costs.macs,
-        activation_peak=costs.peak,
         activation_peak_bytes=costs.peak,
+        bytes_read=costs.bytes_read,
+        bytes_written=costs.bytes_written,
         int8_bytes=costs.int8_bytes,
         published_parameters=published.parameters if published else None,
         published_macs=published.macs if published else None,

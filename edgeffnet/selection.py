@@ -231,14 +231,14 @@ def nothing_fits(candidates: tuple[Candidate, ...], budget: Budget) -> BudgetErr
     hint = f"; {may.architecture.name} may fit ({may.reason})" if may and may is not smallest else ""
     name = smallest.architecture.name
     return BudgetError(
-        f"no candidate is within {' and '.join(asked)}: the smallest, {name}, is {_nearest(smallest)}{hint}"
+        f"no candidate is within {' and '.join(asked)}: the smallest, {name}, {_nearest(smallest)}{hint}"
     )
 
 
 def _nearest(candidate: Candidate) -> str:
     if candidate.verdict == "no figure":
-        return f"without a latency figure ({candidate.reason})"
-    return f"{candidate.verdict}: {candidate.reason}"
+        return f"is without a latency figure ({candidate.reason})"
+    return f"{'' if candidate.verdict == 'may fit' else 'is '}{candidate.verdict}: {candidate.reason}"
 
 
 def limit_text(name: str, value: float) -> str:

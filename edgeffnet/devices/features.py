@@ -58,12 +58,12 @@ def features(operators: Iterable[Operator], *, element_bytes: int, cache_bytes: 
         elif operator.kind == "conv":
             amounts["convolution"] += operator.macs
         elif operator.kind == "sigmoid":
-            amounts["sigmoid"] += operator.written
+            amounts["sigmoid"] += operator.elements_written
         else:
-            amounts["elementwise"] += operator.read + operator.written
+            amounts["elementwise"] += operator.elements_read + operator.elements_written
         if operator.kind in ("pointwise", "depthwise", "conv"):
-            amounts["output"] += operator.written
-        moved = (operator.read + operator.written) * element_bytes
+            amounts["output"] += operator.elements_written
+        moved = (operator.elements_read + operator.elements_written) * element_bytes
         amounts["activations"] += moved * moved / (moved + cache_bytes)
         amounts["weights"] += operator.weights * element_bytes
         amounts["calls"] += 1

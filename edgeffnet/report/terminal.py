@@ -9,11 +9,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from edgeffnet import devices, fastest
+from edgeffnet import fastest
 from edgeffnet.budget import Budget
 from edgeffnet.bundle.validate import Validation
+from edgeffnet.planning import Plan
 from edgeffnet.quantization import Quantized
-from edgeffnet.report.frontier import Point, frontier
+from edgeffnet.report.frontier import Point
 from edgeffnet.report.report import Report
 from edgeffnet.selection import Candidate, EstimatedLatency, bound_by, limit_text, may_fit
 from edgeffnet.statistics import Interval
@@ -48,31 +49,23 @@ def show(report: Report) -> None:
     )
 
 
-def show_plan(
-    candidates: Sequence[Candidate],
-    ways: Sequence[fastest.Way],
-    device: str,
-    budget: Budget,
-    percentile: float,
-    threads: int | None,
-) -> None:
+def show_plan(plan: Plan) -> None:
     """Prints the verdicts of a dry run and what its latencies rest on."""
-    console, threads = _console(), threads or devices.load(device).default_threads
-    console.print(_asked(device, budget, percentile, threads))
-    _print_candidates(console, candidates, frontier(candidates))
+    console, candidates = _console(), plan.candidates
+    console.print(_asked(plan.device, plan.budget, plan.percentile, plan.threads))
+    _print_candidates(console, candidates, plan.frontier)
     figures = [candidate.latency for candidate in _shown(candidates) if isinstance(candidate.latency, EstimatedLatency)]
     for note in dict.fromkeys(note for figure in figures for note in figure.notes):
         console.print(f"- {escape(note)}")
-    chosen = next(candidate for candidate in candidates if candidate.verdict == "chosen")
     if len(candidates) > 1:
-        console.print(f"- bound by {escape(bound_by(tuple(candidates), chosen))}")
+        console.print(f"- bound by {escape(bound_by(candidates, plan.chosen))}")
     if figures:
         console.print(f"- latency is estimated, not measured, from {figures[0].rows_said}; nothing was built")
     if all(candidate.architecture.rule != "official" for candidate in candidates):
         console.print("- latency only: nobody publishes weights for networks between the variants")
-    if any(way.value_ms is not None for way in ways):
-        console.print(f"- {escape(fastest.said(ways, device))}")
-    _print_may_fit(console, candidates, budget)
+    if any(way.value_ms is not None for way in plan.fastest_on_device):
+        console.print(f"- {escape(fastest.said(plan.fastest_on_device, plan.device))}")
+    _print_may_fit(console, candidates, plan.budget)
 
 
 def show_validation(found: Validation) -> None:

@@ -18,9 +18,16 @@ def test_macs_of_a_convolution_are_output_pixels_times_kernel():
     assert operator(b0, "predictions").macs == 1280 * 1000
 
 
-def test_bytes_moved_are_the_activations_an_operator_touches():
-    excite = operator(scaling.official("b0"), "block1a_se_excite")
-    assert (excite.read, excite.written) == (112 * 112 * 32 + 32, 112 * 112 * 32)
+def test_bytes_moved_are_activations_and_weights_at_the_precision_s_width():
+    b0 = scaling.official("b0")
+    excite = operator(b0, "block1a_se_excite")
+    assert (excite.bytes_read("int8"), excite.bytes_written("int8")) == (112 * 112 * 32 + 32, 112 * 112 * 32)
+    assert excite.bytes_read("fp32") == 4 * (112 * 112 * 32 + 32)
+    stem = operator(b0, "stem_conv")
+    assert stem.bytes_read("int8") == 224 * 224 * 3 + 27 * 32 + 4 * 32
+    assert stem.bytes_read("fp32") == 4 * (224 * 224 * 3 + 27 * 32 + 32)
+    total = cost.total(b0)
+    assert total.bytes_written == sum(op.output.elements for op in cost.operators(b0))
 
 
 def test_parameters_count_batch_norm_and_weights_count_the_bias_it_folds_into():
@@ -39,7 +46,7 @@ def test_torch_padding_costs_a_pass_over_memory_but_no_macs():
     same = scaling.official("b0")
     symmetric = replace(same, padding="symmetric")
     assert cost.total(symmetric).macs == cost.total(same).macs
-    assert cost.total(symmetric).read > cost.total(same).read
+    assert cost.total(symmetric).bytes_read > cost.total(same).bytes_read
     assert operator(symmetric, "stem_conv_pad").output.size == 226
 
 

@@ -13,7 +13,10 @@ from tests.conftest import Run
 def test_a_dry_run_chooses_and_makes_nothing(run: Run, tmp_path: Path) -> None:
     done = run("build", "--device", "rpi4", "--max-latency", "50ms", "--dry-run", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    plan = json.loads(done.stdout)
+    found = plan["candidates"]
+    assert (plan["chosen"]["name"], plan["bound_by"]) == ("lite2", "nothing: there is no larger candidate")
+    assert (plan["device"], plan["threads"], plan["budget"]["latency_ms"]) == ("rpi4", 4, 50)
     assert [candidate["name"] for candidate in found] == ["lite2", "lite1", "lite0"]
     assert [candidate["verdict"] for candidate in found] == ["chosen", "fits", "fits"]
     assert all(candidate["latency"]["kind"] == "estimated" for candidate in found)
@@ -22,7 +25,10 @@ def test_a_dry_run_chooses_and_makes_nothing(run: Run, tmp_path: Path) -> None:
 
 def test_a_tighter_budget_chooses_a_smaller_network_and_tells_which_may_fit(run: Run) -> None:
     done = run("build", "--device", "rpi4", "--max-latency", "30ms", "--dry-run", "--json")
-    verdicts = {candidate["name"]: candidate["verdict"] for candidate in json.loads(done.stdout)}
+    plan = json.loads(done.stdout)
+    verdicts = {candidate["name"]: candidate["verdict"] for candidate in plan["candidates"]}
+    assert plan["bound_by"].startswith("latency (lite1: ")
+    assert plan["may_fit"].startswith("lite1 may fit as well: ")
     assert verdicts == {"lite2": "too slow", "lite1": "may fit", "lite0": "chosen"}
 
 
@@ -54,7 +60,7 @@ def test_explain_shows_rows_sources_and_the_error_on_models_left_out(run: Run) -
 def test_risk_moves_the_upper_end_that_must_fit(run: Run) -> None:
     def chosen(*risk: str) -> tuple[str, float]:
         done = run("build", "--device", "rpi4", "--max-latency", "46ms", "--dry-run", "--json", *risk)
-        (found,) = [candidate for candidate in json.loads(done.stdout) if candidate["verdict"] == "chosen"]
+        found = json.loads(done.stdout)["chosen"]
         return found["name"], found["latency"]["high_ms"]
 
     assert chosen() == chosen("--risk", "5%")
@@ -81,16 +87,12 @@ def test_any_phi_fills_the_budget_better_than_the_variants_and_says_it_is_latenc
     command = ("build", "--device", "rpi4", "--max-latency", "40ms", "--dry-run")
     variants = json.loads(run(*command, "--json").stdout)
     any_phi = json.loads(run(*command, "--phi", "any", "--json").stdout)
-    macs = [candidate["macs"] for candidate in any_phi]
+    macs = [candidate["macs"] for candidate in any_phi["candidates"]]
     assert macs == sorted(macs, reverse=True) and len(set(macs)) > 100
-
-    def chosen(found: list[dict]) -> dict:
-        return next(candidate for candidate in found if candidate["verdict"] == "chosen")
-
-    assert chosen(any_phi)["macs"] > chosen(variants)["macs"]
-    assert chosen(any_phi)["latency"]["high_ms"] <= 40
-    fitting = [candidate["macs"] for candidate in any_phi if candidate["verdict"] in ("fits", "chosen")]
-    assert chosen(any_phi)["macs"] == max(fitting)
+    assert any_phi["chosen"]["macs"] > variants["chosen"]["macs"]
+    assert any_phi["chosen"]["latency"]["high_ms"] <= 40
+    fitting = [found["macs"] for found in any_phi["candidates"] if found["verdict"] in ("fits", "chosen")]
+    assert any_phi["chosen"]["macs"] == max(fitting)
     shown = run(*command, "--phi", "any").stdout
     assert "latency only" in shown and "further off are not shown" in shown
     refused = run("build", "--device", "rpi4", "--max-latency", "40ms", "--phi", "any")
