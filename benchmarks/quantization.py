@@ -1,7 +1,8 @@
 """Int8 accuracy and latency of peers and of our recipes: same models, same images, one run.
 
 Each validation list is split in two halves by a hash of the file name; figures that count are from
-half b, as means over draws of calibration images. Finished rows stay in benchmarks/results and are
+half b, as means over draws of calibration images. Milliseconds are of one run each: who is faster is
+for `benchmarks.int8_latency`, which times them in turns. Finished rows stay in benchmarks/results and are
 not made again until our sources or the peer's version change. `python -m benchmarks.quantization --help`.
 """
 
@@ -97,23 +98,20 @@ def _table(found: list[Row]) -> Table:
     table = Table(title="int8, means over draws")
     for column in ("model", "images", "method", "draws", "top-1", "drop (95%)", "agreement", "flips -/+ (p)"):
         table.add_column(column)
-    for column in ("SNR dB", "ties", "seconds", "latency / TFLite converter"):
+    for column in ("SNR dB", "ties", "seconds", "ms"):
         table.add_column(column, justify="right")
     for model, images, method in dict.fromkeys((row["model"], row["images"], row["method"]) for row in found):
         mine = [row for row in found if (row["model"], row["images"], row["method"]) == (model, images, method)]
-        table.add_row(model, str(images or "all"), method, *_cells(mine, found))
+        table.add_row(model, str(images or "all"), method, *_cells(mine))
     return table
 
 
-def _cells(mine: list[Row], found: list[Row]) -> list[str]:
+def _cells(mine: list[Row]) -> list[str]:
     failed = [row["error"] for row in mine if "error" in row]
     if failed:
         return ["failed", failed[0]]
     mean = {field: float(np.mean([row[field] for row in mine])) for field in Figures.__dataclass_fields__}
     median = sorted(mine, key=lambda row: row["agreement"])[len(mine) // 2]
-    naive = [
-        row["milliseconds"] for row in found if row["method"] == "TFLite converter" and row["model"] == mine[0]["model"]
-    ]
     return [
         str(len(mine)),
         f"{mean['top1']:.4f}",
@@ -123,7 +121,7 @@ def _cells(mine: list[Row], found: list[Row]) -> list[str]:
         f"{mean['snr']:.1f}",
         f"{mean['ties']:.4f}",
         f"{mean['seconds']:.1f}",
-        f"{mean['milliseconds'] / np.mean(naive):.2f}" if naive else "-",
+        f"{mean['milliseconds']:.2f}",
     ]
 
 

@@ -23,9 +23,6 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
         yield table.bar(f"b0 {recipe} agreement", ("b0", ours, "agreement"), at_least=agreement)
         yield table.bar(f"b0 {recipe} logits' SNR", ("b0", ours, "snr"), at_least=snr)
         yield table.bar(f"b0 {recipe} drop", ("b0", ours, "drop"), at_most=0.7)
-        yield table.ratio(
-            f"b0 {recipe} latency / TFLite converter's", "b0", ours, "TFLite converter", "milliseconds", 1.1
-        )
     for model in LITE:
         yield from _lite(table, model)
     yield _jointly(table)

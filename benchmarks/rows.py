@@ -21,7 +21,7 @@ Row = dict[str, Any]
 # What decides the numbers of a calibration; a recipe's own steps are told apart beside it.
 _CALIBRATION = (
     *("bias", "channels", "choice", "compensation", "equalization", "graph", "histograms", "moments"),
-    *("patches", "ranges", "reconstruction", "rounding", "selection", "statistics", "swish", "walk"),
+    *("patches", "ranges", "reconstruction", "rounding", "selection", "simulation", "statistics", "swish", "walk"),
 )
 _PACKAGES = {
     "TFLite converter": "tensorflow",

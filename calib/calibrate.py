@@ -29,6 +29,9 @@ from calib.errors import CalibrationError
 from calib.graph import Array
 from calib.recipes import Factors, Ranges, Recipe
 
+# Images on which the noise of each swish is simulated.
+_SELECTION_IMAGES = 16
+
 Images = Callable[[], Iterable[Array]]
 
 
@@ -144,7 +147,8 @@ class _Work:
     def _factors(self, step: Factors) -> str:
         if not any(not group.bounded for group in channels.groups(self.model)):
             return "no channels are free to be rescaled"
-        rows = selection.candidates(self.model, self.seen, step.strength)
+        looked_at = _subset(self.images(), _SELECTION_IMAGES, self.seed)
+        rows = selection.candidates(self.model, self.seen, step.strength, looked_at)
         restored = selection.within(rows, self.model, step.share)
         swish.add_restoring(self.model, restored)
         touched = equalization.equalize(self.model, self.seen, step.strength)

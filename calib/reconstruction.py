@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib import bias as biases
-from calib import compensation, graph, moments, patches, rounding, swish, walk
+from calib import compensation, graph, moments, patches, rounding, simulation, swish, walk
 from calib.bias import Activation
 from calib.calibration import Range
 from calib.graph import Array, Layer
@@ -76,7 +76,7 @@ def reconstruct(
     ends = walk.last_uses(model)
     entry = int(main.inputs[0])
     exact: dict[int, Array] = {entry: images}
-    rounded: dict[int, Array] = {entry: _on_grid(model, entry, images, ranges)}
+    rounded: dict[int, Array] = {entry: simulation.held(model, entry, images, ranges)}
     changes = []
     for position, operator in enumerate(main.operators):
         output = int(operator.outputs[0])
@@ -88,27 +88,11 @@ def reconstruct(
                 _settle(model, layer, operator, exact, rounded, ranges, how, seed + position, layer.name in in_float)
             )
         given = walk.run_operator(model, operator, {i: rounded[i] for i in reads}, threads)
-        rounded[output] = _on_grid(model, output, given, ranges)
+        rounded[output] = simulation.held(model, output, given, ranges)
         for index in reads:
             if ends[index] == position:
                 del exact[index], rounded[index]
     return changes
-
-
-def on_grid(values: Array, found: Range) -> Array:
-    """`values` rounded to the asymmetric 8-bit grid over `found`, as TFLite does."""
-    low, high = min(found.low, 0.0), max(found.high, 0.0)
-    if low == high:
-        return values
-    step = (high - low) / 255
-    zero = np.rint(-128 - low / step)
-    levels = np.clip(np.rint(values / np.float32(step)) + np.float32(zero), -128, 127)
-    return np.asarray((levels - np.float32(zero)) * np.float32(step), np.float32)
-
-
-def _on_grid(model: Any, index: int, values: Array, ranges: Mapping[str, Range]) -> Array:
-    name = graph.tensor_name(model.subgraphs[0].tensors[index])
-    return on_grid(values, ranges[name]) if name in ranges else values
 
 
 def _settle(

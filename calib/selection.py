@@ -1,9 +1,9 @@
 """Which swishes deserve factors: the noise they would take away for each element they make slower.
 
-Rounding a tensor adds the same noise to all its channels; through the next layer's weights it
-becomes a share of that layer's output. Factors shrink the noise of each channel to its own range.
-Noise-to-signal ratios of layers add up along the network, so the best use of a budget takes the
-largest gain per element first (a product's time goes with its elements).
+What rounding one swish does to the logits is simulated, each alone. It adds the same noise to all
+channels, which the next layer's weights weigh; factors shrink the noise of each channel to its own
+range. Small noises add up at the logits, so the best use of a budget takes the largest gain per
+element first (a product's time goes with its elements).
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from calib import channels, equalization, graph, ranges, swish
-from calib.graph import Layer
-from calib.ranges import STEPS
+from calib import channels, choice, equalization, graph, simulation, swish, walk
+from calib.graph import Array, Layer
 from calib.statistics import Statistics
 
 # Elements in whose time an operator is started.
@@ -24,15 +23,19 @@ OVERHEAD = 4096
 
 @dataclass(frozen=True)
 class Candidate:
-    """A swish, the noise-to-signal ratio its factors would remove, and the elements they touch."""
+    """A swish, the noise its factors would take off the logits (1 is their power), and the elements they touch."""
 
     name: str
     gain: float
     elements: int
 
 
-def candidates(model: Any, statistics: Statistics, strength: float) -> list[Candidate]:
-    """Every swish of `model` that factors could be carried around, best gain per element first."""
+def candidates(model: Any, statistics: Statistics, strength: float, images: Array) -> list[Candidate]:
+    """Every swish of `model` that factors could be carried around, best gain per element first.
+
+    Noise is simulated on `images` (n, h, w, 3).
+    """
+    noise = _noise(model, statistics, images)
     trial = graph.read(graph.write(model))
     found = {entry.name: entry for entry in swish.swishes(trial)}
     swish.add_restoring(trial, frozenset(found))
@@ -42,7 +45,7 @@ def candidates(model: Any, statistics: Statistics, strength: float) -> list[Cand
             if entry.source not in group.tensors or not entry.rewritten:
                 continue
             factors = equalization.factors(trial, group, statistics, strength)
-            gain = _gain(trial, entry, factors, statistics)
+            gain = noise[entry.name] * _removed(trial, entry, factors)
             rows.append(Candidate(entry.name, gain, swish.elements(trial, entry) + OVERHEAD))
     return sorted(rows, key=lambda row: (-row.gain / row.elements, row.name))
 
@@ -59,20 +62,34 @@ def within(rows: list[Candidate], model: Any, share: float) -> frozenset[str]:
     return frozenset(chosen)
 
 
-def _gain(model: Any, entry: swish.Swish, factors: Any, statistics: Statistics) -> float:
+def _noise(model: Any, statistics: Statistics, images: Array) -> dict[str, float]:
+    """For each swish by name: what rounding it alone leaves in the logits, as a share of their power."""
+    ranges = choice.choose(model, statistics, "mse")
     main = model.subgraphs[0]
+    position = {int(operator.outputs[0]): number for number, operator in enumerate(main.operators)}
+    values: walk.Tensors = {int(main.inputs[0]): images}
+    wanted = simulation.logits(model, dict(values), 0, {})
+    power = max(float((wanted**2).sum()), 1e-30)
+    at, found = 0, {}
+    for entry in sorted(swish.swishes(model), key=lambda entry: position[entry.source]):
+        start, stop = position[entry.source], position[entry.output] + 1
+        values = simulation.advance(model, values, at, start, {})
+        at = start
+        names = (graph.tensor_name(main.tensors[index]) for index in (entry.source, entry.sigmoid, entry.output))
+        own = {name: ranges[name] for name in names if name in ranges}
+        rounded = simulation.advance(model, dict(values), start, stop, own)
+        found[entry.name] = float(((simulation.logits(model, rounded, stop, {}) - wanted) ** 2).sum()) / power
+    return found
+
+
+def _removed(model: Any, entry: swish.Swish, factors: Any) -> float:
+    """The share of the swish's noise that its factors take away, as its reader's weights weigh it."""
     reader = _reader(model, entry.output)
-    activation = statistics.activations[graph.tensor_name(main.tensors[entry.source])]
-    found = ranges.mse(activation.weighted or activation.histogram, activation.low, activation.high)
-    noise = ((found.high - found.low) / STEPS) ** 2 / 12
     if reader is None:
         return 0.0
     kernel = graph.constant(model, reader.kernel).astype(np.float64)
-    axes = tuple(range(kernel.ndim - 1))
-    passed = (kernel**2).sum(axis=axes)
-    removed = noise * float((passed * (1 - (factors / factors.max()) ** 2)).sum())
-    power = _power(statistics, graph.tensor_name(main.tensors[reader.output]))
-    return removed / max(power * int(main.tensors[reader.output].shape[-1]), 1e-30)
+    passed = (kernel**2).sum(axis=tuple(range(kernel.ndim - 1)))
+    return float((passed * (1 - (factors / factors.max()) ** 2)).sum() / max(passed.sum(), 1e-30))
 
 
 def _reader(model: Any, index: int) -> Layer | None:
@@ -89,9 +106,3 @@ def _reader(model: Any, index: int) -> Layer | None:
             return None
         index = int((gated or followers)[0].outputs[0])
     return layers[index]
-
-
-def _power(statistics: Statistics, name: str) -> float:
-    histogram = statistics.activations[name].histogram
-    total = histogram.counts.sum() + histogram.zeros
-    return float((histogram.counts * histogram.centres**2).sum() / max(total, 1))

@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from calib import graph, patches, rounding, walk
+from calib import graph, patches, rounding, simulation, walk
 from calib.calibration import Range
 from calib.graph import Array
-from calib.reconstruction import on_grid
 
 
 @dataclass(frozen=True)
@@ -59,19 +58,19 @@ def measure(model: Any, ranges: Mapping[str, Range], images: Array) -> tuple[Sen
     main = model.subgraphs[0]
     entry = int(main.inputs[0])
     cuts = units(model)
-    last = _logits_position(model)
+    last = simulation.logits_position(model)
     exact: walk.Tensors = {entry: images}
-    coarse: walk.Tensors = {entry: _held(model, entry, images, ranges)}
-    wanted = _run(model, model, dict(exact), 0, last, {})
+    coarse: walk.Tensors = {entry: simulation.held(model, entry, images, ranges)}
+    wanted = simulation.logits(model, dict(exact), 0, {})
     found = []
     for unit, stop in zip(cuts, [*[cut.first for cut in cuts[1:]], last], strict=True):
-        alone = _advance(model, rounded, dict(exact), unit.first, stop, ranges)
-        only = _run(model, model, alone, stop, last, {})
-        spared = _advance(model, model, dict(coarse), unit.first, stop, {})
-        without = _run(model, rounded, spared, stop, last, ranges)
+        alone = simulation.advance(rounded, dict(exact), unit.first, stop, ranges)
+        only = simulation.logits(model, alone, stop, {})
+        spared = simulation.advance(model, dict(coarse), unit.first, stop, {})
+        without = simulation.logits(rounded, spared, stop, ranges)
         found.append(Sensitivity(unit, *_compare(wanted, only), *_compare(wanted, without)))
-        exact = _advance(model, model, exact, unit.first, stop, {})
-        coarse = _advance(model, rounded, coarse, unit.first, stop, ranges)
+        exact = simulation.advance(model, exact, unit.first, stop, {})
+        coarse = simulation.advance(rounded, coarse, unit.first, stop, ranges)
     return tuple(found)
 
 
@@ -84,39 +83,6 @@ def _rounded_weights(model: Any) -> Any:
         held = patches.kernel_of(rounding.nearest(weights, step) * step, layer, kernel.shape)
         graph.set_constant(made, layer.kernel, held)
     return made
-
-
-def _logits_position(model: Any) -> int:
-    """The number of operators up to the logits: a final softmax is left out."""
-    operators = model.subgraphs[0].operators
-    return len(operators) - (graph.operator_name(model, operators[-1]) == "SOFTMAX")
-
-
-def _held(model: Any, index: int, values: Array, ranges: Mapping[str, Range]) -> Array:
-    name = graph.tensor_name(model.subgraphs[0].tensors[index])
-    return on_grid(values, ranges[name]) if name in ranges else values
-
-
-def _advance(
-    names: Any, model: Any, values: walk.Tensors, start: int, stop: int, ranges: Mapping[str, Range]
-) -> walk.Tensors:
-    """`values` after operators [start, stop) of `model`, on the grid of `ranges` where it has one."""
-    ends = walk.last_uses(names)
-    for position in range(start, stop):
-        operator = model.subgraphs[0].operators[position]
-        reads = {int(index): values[int(index)] for index in operator.inputs if int(index) in values}
-        output = int(operator.outputs[0])
-        values[output] = _held(names, output, walk.run_operator(model, operator, reads), ranges)
-        for index in reads:
-            if ends[index] == position:
-                del values[index]
-    return values
-
-
-def _run(names: Any, model: Any, values: walk.Tensors, start: int, stop: int, ranges: Mapping[str, Range]) -> Array:
-    """The logits after the rest of the network."""
-    output = int(names.subgraphs[0].operators[stop - 1].outputs[0])
-    return np.asarray(_advance(names, model, values, start, stop, ranges)[output])
 
 
 def _compare(wanted: Array, got: Array) -> tuple[float, float]:

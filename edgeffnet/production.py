@@ -111,7 +111,7 @@ class Producer:
     @cached_property
     def calibrated(self) -> Calibrated:
         """The float model rewritten to survive 8 bits, and the ranges of its activations."""
-        return self._calibrate(frozenset())
+        return self._calibrate(frozenset(), self.granularity)
 
     @cached_property
     def sensitivities(self) -> tuple[Sensitivity, ...]:
@@ -131,11 +131,16 @@ class Producer:
     @cached_property
     def int8_tflite(self) -> Checked:
         """`model_int8.tflite`: the artefact whose latency decides the search."""
-        return self._int8("model_int8.tflite", self.calibrated, frozenset())
+        return self._int8("model_int8.tflite", self.calibrated, frozenset(), self.granularity)
 
     def mixed_tflite(self, in_float: frozenset[str], name: str) -> Checked:
         """The int8 `.tflite` whose operators writing the tensors `in_float` stay in float, as file `name`."""
-        return _guarded(lambda: self._int8(name, self._calibrate(in_float), in_float))
+        granularity = self.granularity
+        return _guarded(lambda: self._int8(name, self._calibrate(in_float, granularity), in_float, granularity))
+
+    def per_channel_tflite(self, name: str) -> Checked:
+        """The int8 `.tflite` with a scale for each channel, whatever `granularity` says, as file `name`."""
+        return _guarded(lambda: self._int8(name, self._calibrate(frozenset(), "channel"), frozenset(), "channel"))
 
     def mixed_trial(self, in_float: frozenset[str], name: str) -> Checked:
         """The same without calibrating anew, in a second: to compare choices of layers."""
@@ -143,7 +148,7 @@ class Producer:
 
         made = self.calibrated
         model = with_float_weights(made.model, made.unrounded, in_float)
-        return _guarded(lambda: self._int8(name, replace(made, model=model), in_float))
+        return _guarded(lambda: self._int8(name, replace(made, model=model), in_float, self.granularity))
 
     def mixed_openvino(self, layers: Sequence[int], name: str) -> Checked:
         """The int8 OpenVINO model with `layers`, counted in the network's order, in float, as `name`.xml."""
@@ -180,7 +185,7 @@ class Producer:
         """`int8_tflite`, with conversion errors as ArtifactError."""
         return _guarded(lambda: self.int8_tflite)
 
-    def _calibrate(self, in_float: frozenset[str]) -> Calibrated:
+    def _calibrate(self, in_float: frozenset[str], granularity: Granularity) -> Calibrated:
         from calib.calibrate import calibrate
         from calib.errors import CalibrationError
 
@@ -194,12 +199,12 @@ class Producer:
                 input_range=self._input_range,
                 seed=self.images.seed,
                 in_float=in_float,
-                granularity=self.granularity,
+                granularity=granularity,
             )
         except CalibrationError as error:
             raise DataError(f"calibration on {self.images.source}: {error}") from error
 
-    def _int8(self, name: str, made: Calibrated, in_float: frozenset[str]) -> Checked:
+    def _int8(self, name: str, made: Calibrated, in_float: frozenset[str], granularity: Granularity) -> Checked:
         from converters.int8 import quantize
 
         data = quantize(
@@ -208,7 +213,7 @@ class Producer:
             self.interface,
             self._input_range,
             in_float=in_float,
-            granularity=self.granularity,
+            granularity=granularity,
         )
         return self._checked(Artifact.int8_tflite(self._write(name, data), self.interface))
 

@@ -8,7 +8,7 @@ import pytest
 from calib import histograms, ranges
 from calib.calibration import Range
 from calib.choice import METHODS, of_activation
-from calib.reconstruction import on_grid
+from calib.simulation import on_grid
 from calib.statistics import Activation
 
 
