@@ -10,6 +10,7 @@ the quantized network's own inputs follows Nagel et al. 2020 (arXiv:2004.10568),
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,14 +52,21 @@ class _Problem:
     def part(self, samples: NDArray[np.bool_]) -> _Problem:
         return _Problem(self.inputs[..., samples, :], self.residual[samples], self.importance[samples])
 
+    @cached_property
+    def moment(self) -> NDArray[np.float64]:
+        return moments.second(self.inputs, self.importance)
+
+    @cached_property
+    def cross(self) -> NDArray[np.float64]:
+        return moments.cross(self.residual, self.inputs, self.importance)
+
     def solved(self, prior: float) -> NDArray[np.float64]:
-        moment = moments.second(self.inputs, self.importance)
-        own = np.einsum("...ii->...i", moment)
-        ridged = moment + moments.diagonal(prior * (own + 1e-3 * np.maximum(own.mean(axis=-1)[..., None], 1e-12)))
-        cross = moments.cross(self.residual, self.inputs, self.importance)
-        if moment.ndim == 2:
-            return np.asarray(np.linalg.solve(ridged, cross.T).T)
-        return np.asarray(np.linalg.solve(ridged, cross[..., None])[..., 0])
+        own = np.einsum("...ii->...i", self.moment)
+        ridge = prior * (own + 1e-3 * np.maximum(own.mean(axis=-1)[..., None], 1e-12))
+        ridged = self.moment + moments.diagonal(ridge)
+        if ridged.ndim == 2:
+            return np.asarray(np.linalg.solve(ridged, self.cross.T).T)
+        return np.asarray(np.linalg.solve(ridged, self.cross[..., None])[..., 0])
 
     def left(self, added: NDArray[np.float64] | None) -> Array:
         """The squared error of each row that matters, means aside, with `added` on its weights."""

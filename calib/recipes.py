@@ -47,10 +47,10 @@ RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         Recipe("fast", (Ranges("mse"),)),
-        Recipe("default", (Factors(share=0.05), Ranges("mse"), Reconstruct(64, Reconstruction(samples=8192)))),
+        Recipe("default", (Factors(share=0.045), Ranges("mse"), Reconstruct(48, Reconstruction(least=512)))),
         Recipe(
             "best",
-            (Factors(share=0.05), Ranges("least error"), Reconstruct(150, Reconstruction(least=2048, samples=32768))),
+            (Factors(share=0.045), Ranges("least error"), Reconstruct(150, Reconstruction(least=2048, samples=32768))),
         ),
     )
 }
