@@ -17,6 +17,7 @@ from calib import (
     convergence,
     equalization,
     graph,
+    narrowing,
     recipes,
     reconstruction,
     selection,
@@ -27,7 +28,7 @@ from calib.calibration import Calibration, Range
 from calib.convergence import Convergence
 from calib.errors import CalibrationError
 from calib.graph import Array
-from calib.recipes import Factors, Ranges, Recipe
+from calib.recipes import Factors, Narrow, Ranges, Recipe
 
 # Images on which the noise of each swish is simulated.
 _SELECTION_IMAGES = 16
@@ -142,6 +143,8 @@ class _Work:
                 main = self.model.subgraphs[0]
                 self.ranges[graph.tensor_name(main.tensors[main.inputs[0]])] = self.input_range
             return f"{len(self.ranges)} ranges by {step.method} over {self.seen.images} images"
+        if isinstance(step, Narrow):
+            return self._narrow(step)
         return self._reconstruct(step)
 
     def _factors(self, step: Factors) -> str:
@@ -154,6 +157,12 @@ class _Work:
         touched = equalization.equalize(self.model, self.seen, step.strength)
         self._seen = None
         return f"factors around {len(restored)} of {len(rows)} swishes; {len(touched)} tensors rescaled"
+
+    def _narrow(self, step: Narrow) -> str:
+        chosen = _subset(self.images(), step.images, self.seed)
+        before, self.ranges = self.ranges, narrowing.narrow(self.model, self.ranges, chosen, step.shares)
+        moved = sum(found != before[name] for name, found in self.ranges.items())
+        return f"{moved} ranges narrowed on {len(chosen)} images"
 
     def _reconstruct(self, step: recipes.Reconstruct) -> str:
         if not self.ranges:

@@ -43,13 +43,22 @@ def choose(model: Any, statistics: Statistics, method: MethodName) -> dict[str, 
             continue
         if kind == "LOGISTIC":
             found[name] = _SIGMOID
-        elif kind in _SAME_GRID:
-            found[name] = found[graph.tensor_name(main.tensors[operator.inputs[0]])]
         else:
             found[name] = of_activation(statistics.activations[name], method)
         if output == logits:
             found[name] = Range(found[name].low, max(statistics.activations[name].high, 0.0))
+    tie(model, found)
     return found
+
+
+def tie(model: Any, found: dict[str, Range]) -> None:
+    """Gives operators that keep the grid of what they read that range, in place."""
+    tensors = model.subgraphs[0].tensors
+    for operator in model.subgraphs[0].operators:
+        if graph.operator_name(model, operator) in _SAME_GRID:
+            found[graph.tensor_name(tensors[operator.outputs[0]])] = found[
+                graph.tensor_name(tensors[operator.inputs[0]])
+            ]
 
 
 def of_activation(seen: Activation, method: MethodName) -> Range:

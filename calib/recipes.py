@@ -25,6 +25,14 @@ class Ranges:
 
 
 @dataclass(frozen=True)
+class Narrow:
+    """Upper ends of swishes at the one of `shares` that serves the logits best, on `images` (`calib.narrowing`)."""
+
+    images: int
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Reconstruct:
     """Biases and rounding, layer by layer, on up to `images` of the images (`calib.reconstruction`)."""
 
@@ -32,7 +40,7 @@ class Reconstruct:
     how: Reconstruction
 
 
-Step = Factors | Ranges | Reconstruct
+Step = Factors | Ranges | Narrow | Reconstruct
 
 
 @dataclass(frozen=True)
@@ -47,10 +55,22 @@ RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         Recipe("fast", (Ranges("mse"),)),
-        Recipe("default", (Factors(share=0.045), Ranges("mse"), Reconstruct(48, Reconstruction(least=512)))),
+        Recipe(
+            "default",
+            (
+                Factors(share=0.045),
+                Ranges("mse"),
+                Reconstruct(48, Reconstruction(least=512)),
+            ),
+        ),
         Recipe(
             "best",
-            (Factors(share=0.045), Ranges("least error"), Reconstruct(150, Reconstruction(least=2048, samples=32768))),
+            (
+                Factors(share=0.045),
+                Ranges("mse"),
+                Narrow(32, (1.0, 0.85, 0.7, 0.6, 0.5, 0.4)),
+                Reconstruct(150, Reconstruction(least=2048, samples=32768)),
+            ),
         ),
     )
 }

@@ -254,7 +254,10 @@ def _made(
         scores = {artifact: log_probabilities(raw[artifact], artifact.output) for artifact in artifacts}
         reference = scores[artifacts[0]]
         accuracies = {artifact: accuracy(reference, scores[artifact], validation) for artifact in artifacts}
-        per_channel = None if beside is None else accuracies.pop(beside)
+        per_channel = None
+        if beside is not None:
+            per_channel = accuracies.pop(beside)
+            beside.path.unlink()
         mixed: dict[Artifact, Mixed] = {}
         if floor.has_floor and not options.full_integer:
             bench = Bench(place, validation, files, reference, options.threads, 50, steps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 from statistics import median
@@ -95,6 +96,33 @@ def test_a_floor_missed_in_int8_is_met_with_few_layers_in_float(run: Run, b0: di
     without, only = (median(float(row[name]) for row in rows) for name in ("without_snr_db", "only_snr_db"))
     assert without < only
     assert run("verify", out).returncode == 0
+
+
+@pytest.mark.slow
+def test_one_scale_for_each_kernel_says_what_it_costs(run: Run, bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = run(
+        *("quantize", bundle / "model_fp32.tflite", "--preprocessing", bundle / "preprocessing.json"),
+        *("--formats", "tflite", "--granularity", "tensor", "--output", out, "--json"),
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    (said,) = [note for note in report["notes"] if note.startswith("one scale for each kernel: ")]
+    (int8,) = [entry for entry in report["artifacts"] if entry["precision"] == "int8"]
+    here, beside, cost = (float(found) for found in re.findall(r"(-?[\d.]+)(?:%| points)", said))
+    assert here == pytest.approx(100 * int8["accuracy"]["agreement"]["value"], abs=0.01)
+    assert cost == pytest.approx(beside - here, abs=0.011)
+    assert not list(out.rglob("*per_channel*"))
+    kernels = [
+        tensor.quantization
+        for tensor in graph.read((out / "model_int8.tflite").read_bytes()).subgraphs[0].tensors
+        if tensor.quantization is not None
+        and tensor.type == 9
+        and tensor.buffer
+        and tensor.quantization.scale is not None
+    ]
+    assert kernels and all(len(found.scale) == 1 for found in kernels)
 
 
 def test_full_integer_says_what_was_reached_and_exits_4(run: Run, b0: dict[str, Path], tmp_path: Path) -> None:
