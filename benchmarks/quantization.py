@@ -45,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Console(width=160).print(_table([row for row in found if row["half"] == chosen.half]))
     if chosen.half == "b":
         print("\n".join(quantization_bars.lines(found)))
+    stale = [row for row in found if row["half"] == chosen.half and row["by"] != rows.made_by(row["method"])]
+    for model, images, method in dict.fromkeys((row["model"], row["images"], row["method"]) for row in stale):
+        print(f"older    {model} {method} on {images or 'all'}: made by other sources or versions than today's")
 
 
 def _measure(

@@ -122,7 +122,7 @@ def test_a_resolution_stated_twice_has_to_be_the_same(run: Run, tmp_path: Path) 
     other = run("build", *options, "--resolution", "96", cwd=tmp_path)
     assert (other.returncode, "says 128 pixels" in other.stderr) == (2, True)
     same = run("build", *options, "--json", cwd=tmp_path)
-    assert json.loads(same.stdout)[0]["rule"] == "official, resolution 128"
+    assert json.loads(same.stdout)["chosen"]["rule"] == "official, resolution 128"
 
 
 def test_imagenet_weights_that_cannot_be_fetched_exit_6_in_one_line(run: Run, tmp_path: Path) -> None:
