@@ -21,7 +21,18 @@ Row = dict[str, Any]
 # What decides the numbers of a calibration; a recipe's own steps are told apart beside it.
 _CALIBRATION = (
     *("bias", "channels", "choice", "compensation", "equalization", "graph", "histograms", "moments", "narrowing"),
-    *("patches", "ranges", "reconstruction", "rounding", "selection", "simulation", "statistics", "swish", "walk"),
+    *(
+        "patches",
+        "ranges",
+        "reconstruction",
+        "rounding",
+        "selection",
+        "simulation",
+        "statistics",
+        "swish",
+        "swish_noise",
+        "walk",
+    ),
 )
 _PACKAGES = {
     "TFLite converter": "tensorflow",

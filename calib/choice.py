@@ -35,7 +35,7 @@ def choose(model: Any, statistics: Statistics, method: MethodName) -> dict[str, 
         name = graph.tensor_name(main.tensors[index])
         seen = statistics.activations[name]
         found[name] = Range(min(seen.low, 0.0), max(seen.high, 0.0))
-    logits = _logits(model)
+    logits, kept = _logits(model), same_grid(model)
     for operator in main.operators:
         output = int(operator.outputs[0])
         name, kind = graph.tensor_name(main.tensors[output]), graph.operator_name(model, operator)
@@ -43,22 +43,23 @@ def choose(model: Any, statistics: Statistics, method: MethodName) -> dict[str, 
             continue
         if kind == "LOGISTIC":
             found[name] = _SIGMOID
+        elif name in kept:
+            found[name] = found[kept[name]]
         else:
             found[name] = of_activation(statistics.activations[name], method)
         if output == logits:
             found[name] = Range(found[name].low, max(statistics.activations[name].high, 0.0))
-    tie(model, found)
     return found
 
 
-def tie(model: Any, found: dict[str, Range]) -> None:
-    """Gives operators that keep the grid of what they read that range, in place."""
-    tensors = model.subgraphs[0].tensors
-    for operator in model.subgraphs[0].operators:
-        if graph.operator_name(model, operator) in _SAME_GRID:
-            found[graph.tensor_name(tensors[operator.outputs[0]])] = found[
-                graph.tensor_name(tensors[operator.inputs[0]])
-            ]
+def same_grid(model: Any) -> dict[str, str]:
+    """The tensors that keep the grid of one that is read, by name, each after the one whose grid it keeps."""
+    main = model.subgraphs[0]
+    return {
+        graph.tensor_name(main.tensors[operator.outputs[0]]): graph.tensor_name(main.tensors[operator.inputs[0]])
+        for operator in main.operators
+        if graph.operator_name(model, operator) in _SAME_GRID
+    }
 
 
 def of_activation(seen: Activation, method: MethodName) -> Range:

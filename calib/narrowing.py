@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from calib import choice, graph, simulation, swish, walk
+from calib import choice, graph, swish_noise
 from calib.calibration import Range
 from calib.graph import Array
-from calib.swish import Swish
 
 
 def narrow(model: Any, ranges: Mapping[str, Range], images: Array, shares: Sequence[float]) -> dict[str, Range]:
@@ -24,37 +23,22 @@ def narrow(model: Any, ranges: Mapping[str, Range], images: Array, shares: Seque
 
     Noise is simulated on `images` (n, h, w, 3). Swishes of a single pixel are left as they are.
     """
-    main = model.subgraphs[0]
-    made = dict(ranges)
-    position = {int(operator.outputs[0]): number for number, operator in enumerate(main.operators)}
-    values: walk.Tensors = {int(main.inputs[0]): images}
-    wanted = simulation.logits(model, dict(values), 0, {})
-    at = 0
-    for entry in sorted(swish.swishes(model), key=lambda entry: position[entry.source]):
-        if np.prod(main.tensors[entry.source].shape[1:3]) == 1:
-            continue
-        start, stop = position[entry.source], position[entry.output] + 1
-        values = simulation.advance(model, values, at, start, {})
-        at = start
-        noise = []
-        for share in shares:
-            rounded = simulation.advance(model, dict(values), start, stop, _own(model, entry, ranges, share))
-            noise.append(float(((simulation.logits(model, rounded, stop, {}) - wanted) ** 2).sum()))
-        made.update(_own(model, entry, ranges, shares[_least(noise)]))
-    choice.tie(model, made)
-    return made
-
-
-def _own(model: Any, entry: Swish, ranges: Mapping[str, Range], share: float) -> dict[str, Range]:
-    """The ranges of a swish's tensors, with the upper ends of its input and output at `share` of theirs."""
     tensors = model.subgraphs[0].tensors
-    moved = {graph.tensor_name(tensors[index]) for index in (entry.source, entry.output)}
-    names = (*moved, *(graph.tensor_name(tensors[index]) for index in (entry.sigmoid_input, entry.sigmoid)))
-    return {
-        name: Range(ranges[name].low, ranges[name].high * share) if name in moved else ranges[name]
-        for name in dict.fromkeys(names)
-        if name in ranges
-    }
+    made = dict(ranges)
+    moved: set[str] = set()
+    for alone in swish_noise.each_alone(model, images):
+        ends = [tensors[index] for index in (alone.entry.source, alone.entry.output)]
+        if np.prod(ends[0].shape[1:3]) == 1:
+            continue
+        own = {graph.tensor_name(end): ranges[graph.tensor_name(end)] for end in ends}
+        tried = [{name: Range(at.low, at.high * share) for name, at in own.items()} for share in shares]
+        made.update(tried[_least([alone.noise({**ranges, **one}) for one in tried])])
+        moved |= own.keys()
+    for name, source in choice.same_grid(model).items():
+        if source in moved:
+            made[name] = made[source]
+            moved.add(name)
+    return made
 
 
 def _least(noise: Sequence[float]) -> int:

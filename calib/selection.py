@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from calib import channels, choice, equalization, graph, simulation, swish, walk
+from calib import channels, choice, equalization, graph, swish, swish_noise
 from calib.graph import Array, Layer
 from calib.statistics import Statistics
 
@@ -35,7 +35,10 @@ def candidates(model: Any, statistics: Statistics, strength: float, images: Arra
 
     Noise is simulated on `images` (n, h, w, 3).
     """
-    noise = _noise(model, statistics, images)
+    if not swish.swishes(model):
+        return []
+    ranges = choice.choose(model, statistics, "mse")
+    noise = {alone.entry.name: alone.noise(ranges) for alone in swish_noise.each_alone(model, images)}
     trial = graph.read(graph.write(model))
     found = {entry.name: entry for entry in swish.swishes(trial)}
     swish.add_restoring(trial, frozenset(found))
@@ -60,26 +63,6 @@ def within(rows: list[Candidate], model: Any, share: float) -> frozenset[str]:
             chosen.append(row.name)
             left -= row.elements
     return frozenset(chosen)
-
-
-def _noise(model: Any, statistics: Statistics, images: Array) -> dict[str, float]:
-    """For each swish by name: what rounding it alone leaves in the logits, as a share of their power."""
-    ranges = choice.choose(model, statistics, "mse")
-    main = model.subgraphs[0]
-    position = {int(operator.outputs[0]): number for number, operator in enumerate(main.operators)}
-    values: walk.Tensors = {int(main.inputs[0]): images}
-    wanted = simulation.logits(model, dict(values), 0, {})
-    power = max(float((wanted**2).sum()), 1e-30)
-    at, found = 0, {}
-    for entry in sorted(swish.swishes(model), key=lambda entry: position[entry.source]):
-        start, stop = position[entry.source], position[entry.output] + 1
-        values = simulation.advance(model, values, at, start, {})
-        at = start
-        names = (graph.tensor_name(main.tensors[index]) for index in (entry.source, entry.sigmoid, entry.output))
-        own = {name: ranges[name] for name in names if name in ranges}
-        rounded = simulation.advance(model, dict(values), start, stop, own)
-        found[entry.name] = float(((simulation.logits(model, rounded, stop, {}) - wanted) ** 2).sum()) / power
-    return found
 
 
 def _removed(model: Any, entry: swish.Swish, factors: Any) -> float:
