@@ -19,6 +19,7 @@ from calib import graph
 from calib.calibrate import Calibrated, calibrate
 from converters import int8, openvino_ir
 from edgeffnet import devices
+from edgeffnet.production import openvino_source
 
 Runtime = Literal["litert", "openvino", "onnx"]
 Images = NDArray[np.float32]
@@ -66,21 +67,13 @@ def _nncf(images: Images, model: bytes, **options: Any) -> Artefact:
     fast = options.pop("fast_bias_correction", True)
     with contextlib.redirect_stdout(io.StringIO()):
         quantized = nncf.quantize(
-            _openvino(model),
+            openvino_ir.read_bytes(model),
             data,
             subset_size=len(images),
             fast_bias_correction=fast,
             advanced_parameters=nncf.AdvancedQuantizationParameters(**options),
         )
     return Artefact("openvino", quantized)
-
-
-def _openvino(model: bytes) -> Any:
-    """The model in OpenVINO with its swishes fused, as reading it from Keras would give it to NNCF."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.tflite"
-        path.write_bytes(model)
-        return openvino_ir.read(path)
 
 
 def nncf_default(subject: Subject, images: Images) -> Artefact:
@@ -143,9 +136,10 @@ def ours(recipe: str) -> Method:
 def ours_openvino(subject: Subject, images: Images) -> Artefact:
     """What a build writes for OpenVINO on this machine."""
     saturating = devices.load("local").int8_saturates
-    return Artefact(
-        "openvino", openvino_ir.quantize(_openvino(subject.model), images, lambda image: image, saturating=saturating)
-    )
+    made = _calibrated(subject, images, "default")
+    source = openvino_source(subject.model, made, lambda: [images], "default", saturating=saturating, seed=0)
+    quantized = openvino_ir.quantize(openvino_ir.read_bytes(source), images, lambda image: image, saturating=saturating)
+    return Artefact("openvino", quantized)
 
 
 METHODS: dict[str, Method] = {

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib import recipes
+from edgeffnet import devices
 
 ROOT = Path(__file__).parent.parent
 FOLDER = Path(__file__).parent / "results"
@@ -44,13 +45,19 @@ _PACKAGES = {
 
 def made_by(method: str) -> str:
     """What a row's figures depend on beside its images: our sources' hash, or the peer's version."""
+    # What OpenVINO computes in 8 bits is the machine's.
+    sums = " on 16-bit sums" if devices.load("local").int8_saturates else ""
     for name, package in _PACKAGES.items():
         if method.startswith(name):
-            return f"{package} {version(package)}"
+            return f"{package} {version(package)}{sums if package == 'nncf' else ''}"
     if method == "ours, OpenVINO":
-        return f"sources {_hash('converters/openvino_ir.py')}"
-    sources = (*(f"calib/{name}.py" for name in _CALIBRATION), "converters/int8.py")
-    return f"sources {_hash(*sources)} {recipes.named(method.removeprefix('ours ')).steps}"
+        return _ours("default", "converters/openvino_ir.py") + sums
+    return _ours(method.removeprefix("ours "), "converters/int8.py")
+
+
+def _ours(recipe: str, converter: str) -> str:
+    sources = (*(f"calib/{name}.py" for name in _CALIBRATION), converter)
+    return f"sources {_hash(*sources)} {recipes.named(recipe).steps}"
 
 
 def _hash(*names: str) -> str:

@@ -2,7 +2,7 @@
 
     python benchmarks/search_local.py [--threads 1] [--profile desk.toml] [--budgets 20] [--seed 0]
 
-Brute force times every candidate by the whole protocol, in rounds before, amid and after the searches; a
+Brute force times every candidate by the whole protocol, in rounds before, between and after the searches; a
 candidate's p90 is the median of its rounds. Budgets are drawn between the fastest and the slowest. Each search
 begins without knowledge of the others: stand-ins are kept, measurements are not. Without --profile it starts
 from the hardware alone.
@@ -34,6 +34,8 @@ from edgeffnet.targets.local import LocalTarget
 from edgeffnet.validation import latencies
 from edgeffnet.wanted import NetworkOptions, Wanted, candidates
 
+# A machine's speed drifts within minutes: brute force looks again after so many searches.
+_SEARCHES_PER_ROUND = 4
 PHIS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 # Of timings that others disturbed, brute force's and probes' together.
 _REPEATS = 30
@@ -124,9 +126,8 @@ def main() -> int:
                     asked(options.profile, options.threads, float(limit)), wanted, here, Steps(), brute.patience
                 )
             )
-            if number == len(limits) // 2:
+            if (number + 1) % _SEARCHES_PER_ROUND == 0:
                 brute.round()
-        brute.round()
     truth = brute.p90()
     names = [one.architecture.name for one in reversed(wanted)]
     for name in names:

@@ -13,7 +13,7 @@ reconstruction with the quantized network's own inputs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from calib import compensation, graph, moments, patches, rounding, simulation, s
 from calib.bias import Activation
 from calib.calibration import Range
 from calib.graph import Array, Layer
+from calib.rounding import LARGEST
 
 # Samples per weight of a row below which their second moment is mostly noise.
 ENOUGH = 4
@@ -34,11 +35,13 @@ class Reconstruction:
     """What to do at each layer.
 
     At least `least` and up to `samples` outputs of it are looked at, more where its rows are longer.
-    `per_tensor` rounds to one step per kernel, for NPUs without a scale per channel.
+    `per_tensor` rounds to one step per kernel, for NPUs without a scale per channel; `largest` is the
+    number of steps on each side of zero.
     """
 
     rounding: bool = True
     per_tensor: bool = False
+    largest: int = LARGEST
     compensation: bool = True
     bias: bool = True
     least: int = 1024
@@ -118,8 +121,10 @@ def _settle(
     wanted_inputs = patches.sample(held, layer, operator, kernel.shape, at)
     inputs = patches.sample(rounded[layer.source], layer, operator, kernel.shape, at)
     wanted = patches.outputs(weights, wanted_inputs) + bias.astype(np.float32)  # samples, channels
+    if layer.kind == "depthwise":  # a channel to each sum: no two products are added in 16 bits
+        how = replace(how, largest=LARGEST)
     step = _step(weights, how)
-    plain = rounding.nearest(weights, step) * step
+    plain = rounding.nearest(weights, step, how.largest) * step
     before = patches.outputs(plain, inputs) + bias.astype(np.float32)
 
     activation = _activation(model, layer, ranges)
@@ -136,7 +141,10 @@ def _settle(
         residual = target - patches.outputs(weights, centred)
         weights = weights + compensation.correction(residual, centred, importance, at[:, 0])
         step = _step(weights, how)
-    steps = rounding.adaptive(weights, step, moment) if how.rounding else rounding.nearest(weights, step)
+    if how.rounding:
+        steps = rounding.adaptive(weights, step, moment, how.largest)
+    else:
+        steps = rounding.nearest(weights, step, how.largest)
     settled = weights if in_float else steps * step
     got = patches.outputs(settled, inputs) + bias.astype(np.float32)
     if how.bias:
@@ -149,7 +157,7 @@ def _settle(
 
 def _step(weights: NDArray[np.float64], how: Reconstruction) -> NDArray[np.float64]:
     """The grid's step of each row; with per-tensor weights the largest row's for all."""
-    step = rounding.scales(weights)
+    step = rounding.scales(weights, how.largest)
     return np.full_like(step, step[np.abs(weights).max(axis=1) > 0].max(initial=1e-12)) if how.per_tensor else step
 
 

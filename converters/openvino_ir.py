@@ -11,6 +11,7 @@ import io
 import logging
 import os
 import re
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,14 @@ from numpy.typing import NDArray
 from converters.errors import ConversionError
 
 Normalise = Callable[[NDArray[Any]], NDArray[np.float32]]
+
+
+def read_bytes(float_tflite: bytes) -> Any:
+    """As `read`, of a `.tflite` that is in no file."""
+    with tempfile.TemporaryDirectory(prefix="edgeffnet-") as folder:
+        path = Path(folder) / "model.tflite"
+        path.write_bytes(float_tflite)
+        return read(path)
 
 
 def read(float_tflite: Path) -> Any:

@@ -188,7 +188,7 @@ def _openvino(producer: Producer, integer: Accuracy, budget: Budget, bench: Benc
 
     def make(tensors: frozenset[str], number: int) -> Checked:
         chosen = [index for index, unit in enumerate(layers) if tensors.issuperset(unit.tensors)]
-        return producer.mixed_openvino(chosen, f"mixed_{number}")
+        return producer.mixed_openvino(chosen, tensors, f"mixed_{number}")
 
     trials = _Trials(make, producer, integer, budget, bench)
     found = mixed.choose(layers, lambda unit: costs[unit.layer], trials.score, 0.0)

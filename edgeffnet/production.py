@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -150,9 +150,12 @@ class Producer:
         model = with_float_weights(made.model, made.unrounded, in_float)
         return _guarded(lambda: self._int8(name, replace(made, model=model), in_float, self.granularity))
 
-    def mixed_openvino(self, layers: Sequence[int], name: str) -> Checked:
-        """The int8 OpenVINO model with `layers`, counted in the network's order, in float, as `name`.xml."""
-        return _guarded(lambda: self._save_openvino(*self._openvino_int8(layers), name))
+    def mixed_openvino(self, layers: Sequence[int], in_float: frozenset[str], name: str) -> Checked:
+        """The int8 OpenVINO model as `name`.xml with `layers`, counted in the network's order, in float.
+
+        `in_float` are the tensors that these layers write in the float `.tflite`.
+        """
+        return _guarded(lambda: self._save_openvino(*self._openvino_int8(layers, in_float), name))
 
     def produce(self, formats: tuple[Format, ...], note: Callable[[str], Any]) -> tuple[Checked, ...]:
         """Every artefact of `formats`; `note` hears the name of each before it is made.
@@ -189,11 +192,10 @@ class Producer:
         from calib.calibrate import calibrate
         from calib.errors import CalibrationError
 
-        normalise = self.contract.normalise
         try:
             return calibrate(
                 self.float_tflite,
-                lambda: (normalise(self.pixels[index : index + 1]) for index in range(len(self.pixels))),
+                self._normalised,
                 self.recipe,
                 source=self.images.source,
                 input_range=self._input_range,
@@ -203,6 +205,11 @@ class Producer:
             )
         except CalibrationError as error:
             raise DataError(f"calibration on {self.images.source}: {error}") from error
+
+    def _normalised(self) -> Iterator[NDArray[np.float32]]:
+        """The calibration images one by one, (1, resolution, resolution, 3)."""
+        normalise = self.contract.normalise
+        return (normalise(self.pixels[index : index + 1]) for index in range(len(self.pixels)))
 
     def _int8(self, name: str, made: Calibrated, in_float: frozenset[str], granularity: Granularity) -> Checked:
         from converters.int8 import quantize
@@ -228,20 +235,37 @@ class Producer:
 
         return [
             self._save_openvino(openvino_ir.read(self.float_path), "fp32", "float32", "model_fp32"),
-            self._save_openvino(*self._openvino_int8(()), "model_int8"),
+            self._save_openvino(*self._openvino_int8((), frozenset()), "model_int8"),
         ]
 
-    def _openvino_int8(self, in_float: Sequence[int]) -> tuple[Any, Precision, Literal["uint8", "float32"]]:
+    @cached_property
+    def _openvino_source(self) -> bytes:
+        return openvino_source(
+            self.float_tflite,
+            self.calibrated,
+            self._normalised,
+            self.recipe,
+            saturating=self.saturating,
+            seed=self.images.seed,
+            granularity=self.granularity,
+        )
+
+    def _openvino_int8(
+        self, layers: Sequence[int], in_float: frozenset[str]
+    ) -> tuple[Any, Precision, Literal["uint8", "float32"]]:
+        from calib.mixed import with_float_weights
         from converters import openvino_ir
 
-        preprocessing = self.contract
+        preprocessing, source = self.contract, self._openvino_source
+        if in_float:
+            source = with_float_weights(source, self.calibrated.unrounded, in_float)
         quantized = openvino_ir.quantize(
-            openvino_ir.read(self.float_path),
+            openvino_ir.read_bytes(source),
             self.pixels,
             preprocessing.normalise,
             saturating=self.saturating,
             per_tensor=self.granularity == "tensor",
-            in_float=in_float,
+            in_float=layers,
         )
         if self.interface == "float32":
             return quantized, "int8", "float32"
@@ -290,6 +314,31 @@ class Producer:
         path = self.folder / name
         path.write_bytes(data)
         return path
+
+
+def openvino_source(
+    float_tflite: bytes,
+    made: Calibrated,
+    images: Callable[[], Iterable[NDArray[np.float32]]],
+    recipe: str,
+    *,
+    saturating: bool,
+    seed: int,
+    granularity: Granularity = "channel",
+) -> bytes:
+    """The float `.tflite` that NNCF quantizes: its weights settled on the grids they will be given there.
+
+    Networks with swishes go as they are: the factors a calibration puts around a swish keep OpenVINO
+    from fusing it, and cost more than the settled weights bring.
+    """
+    from calib import graph, swish
+    from calib.calibrate import with_half_range
+
+    if swish.swishes(graph.read(float_tflite)):
+        return float_tflite
+    if not saturating:
+        return made.model
+    return with_half_range(made, images, recipe, seed=seed, granularity=granularity)
 
 
 def _guarded(make: Callable[[], T]) -> T:

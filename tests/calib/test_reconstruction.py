@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from calib import bias, graph, reconstruction, rounding
 from calib.bias import Activation
-from calib.calibrate import calibrate
+from calib.calibrate import calibrate, with_half_range
 from calib.choice import choose
 from calib.errors import CalibrationError
 from calib.reconstruction import Reconstruction
@@ -92,15 +94,32 @@ def test_reconstruction_brings_the_rounded_network_nearer() -> None:
     assert noise(Reconstruction(compensation=False)) < plain - 0.3
 
 
-def test_reconstructed_weights_lie_on_the_grid() -> None:
-    model = graph.read(swish_network())
-    found = choose(model, collect(swish_network(), [pictures()], 1), "mse")
-    reconstruction.reconstruct(model, found, pictures(), Reconstruction())
-    for layer in graph.layers(model):
-        kernel = graph.constant(model, layer.kernel).astype(np.float64)
+def _steps(model: bytes, largest: Callable[[str], int]) -> dict[str, np.ndarray]:
+    """Each layer's weights in steps of the grid on which a channel's largest magnitude is `largest(kind)`."""
+    read, made = graph.read(model), {}
+    for layer in graph.layers(read):
+        kernel = graph.constant(read, layer.kernel).astype(np.float64)
         axis = tuple(i for i in range(kernel.ndim) if i != graph.output_axis(layer.kind))
-        steps = kernel / (np.abs(kernel).max(axis=axis, keepdims=True) / 127)
-        assert np.abs(steps - np.rint(steps)).max() < 1e-3
+        made[layer.name] = kernel / (np.abs(kernel).max(axis=axis, keepdims=True) / largest(layer.kind))
+    return made
+
+
+def _off_grid(model: bytes, largest: Callable[[str], int]) -> float:
+    return max(float(np.abs(steps - np.rint(steps)).max()) for steps in _steps(model, largest).values())
+
+
+def test_reconstructed_weights_lie_on_the_grid() -> None:
+    made = calibrate(swish_network(), lambda: [pictures()], source="test")
+    assert _off_grid(made.model, lambda _: 127) < 1e-3
+
+
+def test_half_the_range_leaves_room_for_the_sum_of_two_products_and_depthwise_keeps_all_of_it() -> None:
+    made = calibrate(swish_network(), lambda: [pictures()], source="test")
+    half = with_half_range(made, lambda: [pictures()])
+    assert _off_grid(half, lambda kind: 127 if kind == "depthwise" else 63) < 1e-3
+    assert _off_grid(half, lambda _: 127) > 0.1
+    wanted, found = run(swish_network(), pictures()), run(half, pictures())
+    assert ((wanted - found) ** 2).sum() < 1e-3 * (wanted**2).sum()
 
 
 @pytest.mark.parametrize("recipe", ["fast", "default"])
