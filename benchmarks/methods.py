@@ -138,7 +138,9 @@ def ours_openvino(subject: Subject, images: Images) -> Artefact:
     saturating = devices.load("local").int8_saturates
     made = _calibrated(subject, images, "default")
     source = openvino_source(subject.model, made, lambda: [images], "default", saturating=saturating, seed=0)
-    quantized = openvino_ir.quantize(openvino_ir.read_bytes(source), images, lambda image: image, saturating=saturating)
+    quantized = openvino_ir.quantize(
+        openvino_ir.read_bytes(source.model), images, lambda image: image, saturating=saturating, steps=source.steps
+    )
     return Artefact("openvino", quantized)
 
 

@@ -27,6 +27,7 @@ _CALIBRATION = (
         "ranges",
         "reconstruction",
         "rounding",
+        "saturation",
         "selection",
         "simulation",
         "statistics",

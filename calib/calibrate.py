@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calib import (
     channels,
@@ -20,7 +21,6 @@ from calib import (
     narrowing,
     recipes,
     reconstruction,
-    rounding,
     selection,
     statistics,
     swish,
@@ -104,7 +104,18 @@ def calibrate(
     return Calibrated(made, calibration, tuple(done), unrounded or made, work.convergence)
 
 
-def with_half_range(
+@dataclass(frozen=True)
+class Settled:
+    """A float `.tflite` and the step of each row of each layer's weights, (rows, 1), in the network's order.
+
+    Without steps its weights are on no grid, and whoever rounds them chooses.
+    """
+
+    model: bytes
+    steps: tuple[NDArray[np.float64], ...]
+
+
+def settled_for_saturation(
     made: Calibrated,
     images: Images,
     recipe: str | Recipe = "default",
@@ -112,21 +123,22 @@ def with_half_range(
     seed: int = 0,
     threads: int | None = None,
     granularity: Literal["channel", "tensor"] = "channel",
-) -> bytes:
-    """`made.model` with its weights settled on 63 steps each side of zero instead of 127, for the same ranges.
+) -> Settled:
+    """`made.model` with its weights settled on the grids of `calib.saturation` instead, for the same ranges.
 
-    For machines that add pairs of 8-bit products in 16 bits; depthwise weights, which meet no pairs, keep
-    127. The other arguments are those `made` came from.
+    The other arguments are those `made` came from. A recipe that settles no weights leaves them as they are.
     """
     taken = recipes.named(recipe) if isinstance(recipe, str) else recipe
     model = graph.read(made.unrounded)
+    steps: tuple[NDArray[np.float64], ...] = ()
     for step in taken.steps:
         if isinstance(step, recipes.Reconstruct):
-            how = replace(step.how, per_tensor=granularity == "tensor", largest=rounding.HALF_RANGE)
+            how = replace(step.how, per_tensor=granularity == "tensor", saturating=True)
             chosen = _subset(images(), step.images, seed)
-            reconstruction.reconstruct(model, made.calibration.ranges, chosen, how, seed, threads or 1)
+            changes = reconstruction.reconstruct(model, made.calibration.ranges, chosen, how, seed, threads or 1)
+            steps = tuple(change.step for change in changes)
     graph.prune(model)
-    return graph.write(model)
+    return Settled(graph.write(model), steps)
 
 
 class _Work:

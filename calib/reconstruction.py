@@ -13,18 +13,17 @@ reconstruction with the quantized network's own inputs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calib import bias as biases
-from calib import compensation, graph, moments, patches, rounding, simulation, swish, walk
+from calib import compensation, graph, moments, patches, rounding, saturation, simulation, swish, walk
 from calib.bias import Activation
 from calib.calibration import Range
 from calib.graph import Array, Layer
-from calib.rounding import LARGEST
 
 # Samples per weight of a row below which their second moment is mostly noise.
 ENOUGH = 4
@@ -35,13 +34,13 @@ class Reconstruction:
     """What to do at each layer.
 
     At least `least` and up to `samples` outputs of it are looked at, more where its rows are longer.
-    `per_tensor` rounds to one step per kernel, for NPUs without a scale per channel; `largest` is the
-    number of steps on each side of zero.
+    `per_tensor` rounds to one step per kernel, for NPUs without a scale per channel; `saturating` to steps
+    at which pairs of products fit 16 bits (`calib.saturation`).
     """
 
     rounding: bool = True
     per_tensor: bool = False
-    largest: int = LARGEST
+    saturating: bool = False
     compensation: bool = True
     bias: bool = True
     least: int = 1024
@@ -51,11 +50,15 @@ class Reconstruction:
 
 @dataclass(frozen=True)
 class Change:
-    """What a layer gained: its output's signal-to-noise before and after, in dB, on its samples."""
+    """What a layer gained: its output's signal-to-noise before and after, in dB, on its samples.
+
+    `step` (rows, 1) is that of the grid its weights lie on now.
+    """
 
     layer: str
     before: float
     after: float
+    step: NDArray[np.float64]
 
 
 def reconstruct(
@@ -121,10 +124,8 @@ def _settle(
     wanted_inputs = patches.sample(held, layer, operator, kernel.shape, at)
     inputs = patches.sample(rounded[layer.source], layer, operator, kernel.shape, at)
     wanted = patches.outputs(weights, wanted_inputs) + bias.astype(np.float32)  # samples, channels
-    if layer.kind == "depthwise":  # a channel to each sum: no two products are added in 16 bits
-        how = replace(how, largest=LARGEST)
-    step = _step(weights, how)
-    plain = rounding.nearest(weights, step, how.largest) * step
+    step = _step(weights, kernel.shape, layer, how)
+    plain = rounding.nearest(weights, step) * step
     before = patches.outputs(plain, inputs) + bias.astype(np.float32)
 
     activation = _activation(model, layer, ranges)
@@ -140,11 +141,8 @@ def _settle(
     if how.compensation and enough:
         residual = target - patches.outputs(weights, centred)
         weights = weights + compensation.correction(residual, centred, importance, at[:, 0])
-        step = _step(weights, how)
-    if how.rounding:
-        steps = rounding.adaptive(weights, step, moment, how.largest)
-    else:
-        steps = rounding.nearest(weights, step, how.largest)
+        step = _step(weights, kernel.shape, layer, how)
+    steps = rounding.adaptive(weights, step, moment) if how.rounding else rounding.nearest(weights, step)
     settled = weights if in_float else steps * step
     got = patches.outputs(settled, inputs) + bias.astype(np.float32)
     if how.bias:
@@ -152,12 +150,15 @@ def _settle(
     graph.set_constant(model, layer.kernel, patches.kernel_of(settled, layer, kernel.shape))
     graph.set_constant(model, layer.bias, bias.astype(np.float32))
     after = patches.outputs(settled, inputs) + bias.astype(np.float32)
-    return Change(layer.name, *(_decibels(activation.values(wanted), activation.values(x)) for x in (before, after)))
+    before_db, after_db = (_decibels(activation.values(wanted), activation.values(x)) for x in (before, after))
+    return Change(layer.name, before_db, after_db, step)
 
 
-def _step(weights: NDArray[np.float64], how: Reconstruction) -> NDArray[np.float64]:
+def _step(
+    weights: NDArray[np.float64], kernel_shape: tuple[int, ...], layer: Layer, how: Reconstruction
+) -> NDArray[np.float64]:
     """The grid's step of each row; with per-tensor weights the largest row's for all."""
-    step = rounding.scales(weights, how.largest)
+    step = saturation.steps(weights, kernel_shape, layer) if how.saturating else rounding.scales(weights)
     return np.full_like(step, step[np.abs(weights).max(axis=1) > 0].max(initial=1e-12)) if how.per_tensor else step
 
 

@@ -13,39 +13,37 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# Steps on each side of zero: all of int8's, and those that a sum of two products in 16 bits has room for.
 LARGEST = 127
-HALF_RANGE = 63
 
 
-def scales(weights: Array, largest: int = LARGEST) -> Array:
-    """The step of each row's symmetric grid, (rows, 1): its largest magnitude is `largest` steps."""
-    magnitude = np.abs(weights).max(axis=1, keepdims=True)
-    return np.asarray(np.where(magnitude > 0, magnitude / largest, 1.0))
+def scales(weights: Array) -> Array:
+    """The step of each row's symmetric 8-bit grid, (rows, 1): its largest magnitude is 127 steps."""
+    largest = np.abs(weights).max(axis=1, keepdims=True)
+    return np.asarray(np.where(largest > 0, largest / LARGEST, 1.0))
 
 
-def nearest(weights: Array, step: Array, largest: int = LARGEST) -> Array:
-    """`weights` (rows, columns) in whole steps, each to the nearest of those up to `largest`."""
-    return np.asarray(np.clip(np.rint(weights / step), -largest, largest))
+def nearest(weights: Array, step: Array) -> Array:
+    """`weights` (rows, columns) in whole steps, each to the nearest."""
+    return np.asarray(np.clip(np.rint(weights / step), -LARGEST, LARGEST))
 
 
-def adaptive(weights: Array, step: Array, moment: Array, largest: int = LARGEST) -> Array:
+def adaptive(weights: Array, step: Array, moment: Array) -> Array:
     """`weights` (rows, columns) in whole steps of `step` (rows, 1), rounded for least output error.
 
     `moment` is the (columns, columns) second moment of the inputs, or (rows, columns, columns) with
-    one per row, positive definite. The largest weight of a row stays on +-`largest`: it fixes the scale.
+    one per row, positive definite. A weight on +-127 stays there: it fixes the scale.
     """
     # A row's largest weights first: they fix the scale, so their error must be known to the rest.
     order = np.argsort(-np.diagonal(moment, axis1=-2, axis2=-1), axis=-1, kind="stable")
     if moment.ndim == 2:
         permuted, shuffled = weights[:, order], moment[np.ix_(order, order)]
-        rounded = _columns(permuted, step, shuffled, largest)
+        rounded = _columns(permuted, step, shuffled)
         undone = np.empty_like(rounded)
         undone[:, order] = rounded
         return undone
     permuted = np.take_along_axis(weights, order, axis=1)
     shuffled = np.take_along_axis(np.take_along_axis(moment, order[:, :, None], 1), order[:, None, :], 2)
-    rounded = _columns(permuted, step, shuffled, largest)
+    rounded = _columns(permuted, step, shuffled)
     undone = np.empty_like(rounded)
     np.put_along_axis(undone, order, rounded, axis=1)
     return undone
@@ -69,13 +67,13 @@ def _inverse_factor(moment: Array) -> Array:
     return np.asarray(inverted[..., ::-1, ::-1])
 
 
-def _columns(weights: Array, step: Array, moment: Array, largest: int, block: int = 64) -> Array:
+def _columns(weights: Array, step: Array, moment: Array, block: int = 64) -> Array:
     """GPTQ's sweep: round a column, spread its error over those not yet rounded."""
     upper = _inverse_factor(moment)
     steps = weights / step
-    low = np.maximum(np.ceil(steps - 1), -largest)
-    high = np.minimum(np.floor(steps + 1), largest)
-    fixed = np.abs(steps) >= largest - 1e-6
+    low = np.maximum(np.ceil(steps - 1), -LARGEST)
+    high = np.minimum(np.floor(steps + 1), LARGEST)
+    fixed = np.abs(steps) >= LARGEST - 1e-6
     low, high = np.where(fixed, np.rint(steps), low), np.where(fixed, np.rint(steps), high)
     left = steps.copy()
     rounded = np.empty_like(left)

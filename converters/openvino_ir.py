@@ -56,14 +56,17 @@ def quantize(
     normalise: Normalise,
     *,
     saturating: bool,
+    steps: Sequence[NDArray[np.float64]] = (),
     per_tensor: bool = False,
     in_float: Sequence[int] = (),
 ) -> Any:
     """The int8 form of `model` by NNCF, calibrated on `pixels`, uint8 (n, h, w, 3), as `normalise` makes them.
 
     `saturating`: the machine it will run on adds pairs of 8-bit products in 16 bits (x86 without
-    VNNI); its weights then use half their range so that no sum overflows. `per_tensor` gives each
-    kernel one scale. The layers `in_float`, counted in the network's order, stay in float.
+    VNNI); its weights then use half their range so that no sum overflows. With `steps`, (rows, 1) for each
+    layer in the network's order, weights lie in whole steps of those and biases are left as they are: both
+    were settled before. `per_tensor` gives each kernel one scale. The layers `in_float`, counted in the
+    network's order, stay in float.
 
     Networks of clamped activations (ReLU6) get one range per tensor, from the smallest to the
     largest value seen. NNCF's defaults, a range per channel of depthwise inputs averaged over
@@ -71,6 +74,7 @@ def quantize(
     dB to that. Around swish the defaults are the better ones.
     """
     os.environ.setdefault("NNCF_TELEMETRY", "0")
+    kernels = _kernels(model) if steps else {}
     with contextlib.redirect_stdout(io.StringIO()):
         import nncf
 
@@ -82,11 +86,13 @@ def quantize(
                 subset_size=len(pixels),
                 preset=nncf.QuantizationPreset.MIXED,
                 ignored_scope=nncf.IgnoredScope(names=[_layers(model)[index] for index in in_float]),
-                advanced_parameters=_advanced_parameters(model, saturating, per_tensor),
+                advanced_parameters=_advanced_parameters(model, saturating, per_tensor, settled=bool(steps)),
             )
         except (RuntimeError, ValueError) as error:
             raise ConversionError(f"NNCF quantization failed: {str(error).splitlines()[0]}") from error
     _make_convolution_inputs_symmetric(made)
+    for (name, kernel), step in zip(kernels.items(), steps, strict=True):
+        _put_on_grid(made, name, kernel, step)
     return made
 
 
@@ -114,17 +120,52 @@ def _make_convolution_inputs_symmetric(model: Any) -> None:
 
 def _layers(model: Any) -> list[str]:
     """The names of operators with weights, in order: those of the `.tflite`'s layers."""
+    return [node.get_friendly_name() for node in _weighted(model)]
+
+
+def _weighted(model: Any) -> list[Any]:
     kinds = ("Convolution", "GroupConvolution", "MatMul")
-    return [node.get_friendly_name() for node in model.get_ordered_ops() if node.get_type_name() in kinds]
+    return [node for node in model.get_ordered_ops() if node.get_type_name() in kinds]
 
 
-def _advanced_parameters(model: Any, saturating: bool, per_tensor: bool) -> Any:
+def _kernels(model: Any) -> dict[str, NDArray[np.float32]]:
+    """The float weights of each layer by its name, output channels first, in the network's order."""
+    found = {}
+    for node in _weighted(model):
+        held = node.input_value(1).get_node()
+        while held.get_type_name() != "Constant":
+            held = held.input_value(0).get_node()
+        found[node.get_friendly_name()] = np.array(held.get_data(), np.float32)
+    return found
+
+
+def _put_on_grid(model: Any, name: str, kernel: NDArray[np.float32], step: NDArray[np.float64]) -> None:
+    """Gives the layer called `name` the weights `kernel` in whole `step` (rows, 1), where NNCF made it int8."""
+    import openvino
+    from openvino import opset13
+
+    node = next(node for node in model.get_ops() if node.get_friendly_name() == name)
+    scaling = node.input_value(1).get_node()
+    if scaling.get_type_name() != "Multiply":
+        return
+    held = scaling.input_value(0).get_node().input_value(0).get_node()
+    rows = step.astype(np.float32).reshape(-1, *(1,) * (kernel.ndim - 1))
+    whole = np.clip(np.rint(kernel / rows), -127, 127).astype(np.int8)
+    scaled = opset13.multiply(
+        opset13.convert(opset13.constant(whole.reshape(held.get_data().shape)), openvino.Type.f32),
+        opset13.constant(rows),
+    )
+    node.input(1).replace_source_output(scaled.output(0))
+
+
+def _advanced_parameters(model: Any, saturating: bool, per_tensor: bool, *, settled: bool) -> Any:
     import nncf
     from nncf.quantization.advanced_parameters import QuantizationParameters
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
     made = nncf.AdvancedQuantizationParameters(
-        overflow_fix=nncf.OverflowFix.ENABLE if saturating else nncf.OverflowFix.DISABLE
+        overflow_fix=nncf.OverflowFix.ENABLE if saturating else nncf.OverflowFix.DISABLE,
+        disable_bias_correction=settled,
     )
     if per_tensor:
         made.weights_quantization_params = QuantizationParameters(per_channel=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
-    from calib.calibrate import Calibrated
+    from calib.calibrate import Calibrated, Settled
     from calib.sensitivity import Sensitivity
 
 import numpy as np
@@ -239,7 +239,7 @@ class Producer:
         ]
 
     @cached_property
-    def _openvino_source(self) -> bytes:
+    def _openvino_source(self) -> Settled:
         return openvino_source(
             self.float_tflite,
             self.calibrated,
@@ -258,12 +258,13 @@ class Producer:
 
         preprocessing, source = self.contract, self._openvino_source
         if in_float:
-            source = with_float_weights(source, self.calibrated.unrounded, in_float)
+            source = replace(source, model=with_float_weights(source.model, self.calibrated.unrounded, in_float))
         quantized = openvino_ir.quantize(
-            openvino_ir.read_bytes(source),
+            openvino_ir.read_bytes(source.model),
             self.pixels,
             preprocessing.normalise,
             saturating=self.saturating,
+            steps=source.steps,
             per_tensor=self.granularity == "tensor",
             in_float=layers,
         )
@@ -325,20 +326,20 @@ def openvino_source(
     saturating: bool,
     seed: int,
     granularity: Granularity = "channel",
-) -> bytes:
-    """The float `.tflite` that NNCF quantizes: its weights settled on the grids they will be given there.
+) -> Settled:
+    """The float `.tflite` that NNCF quantizes, and the steps of its weights where they are not NNCF's to choose.
 
     Networks with swishes go as they are: the factors a calibration puts around a swish keep OpenVINO
     from fusing it, and cost more than the settled weights bring.
     """
     from calib import graph, swish
-    from calib.calibrate import with_half_range
+    from calib.calibrate import Settled, settled_for_saturation
 
     if swish.swishes(graph.read(float_tflite)):
-        return float_tflite
-    if not saturating:
-        return made.model
-    return with_half_range(made, images, recipe, seed=seed, granularity=granularity)
+        return Settled(float_tflite, ())
+    if saturating:
+        return settled_for_saturation(made, images, recipe, seed=seed, granularity=granularity)
+    return Settled(made.model, ())
 
 
 def _guarded(make: Callable[[], T]) -> T:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
-from calib import bias, graph, reconstruction, rounding
+from calib import bias, graph, patches, reconstruction, rounding
 from calib.bias import Activation
-from calib.calibrate import calibrate, with_half_range
+from calib.calibrate import calibrate, settled_for_saturation
 from calib.choice import choose
 from calib.errors import CalibrationError
 from calib.reconstruction import Reconstruction
@@ -94,32 +92,37 @@ def test_reconstruction_brings_the_rounded_network_nearer() -> None:
     assert noise(Reconstruction(compensation=False)) < plain - 0.3
 
 
-def _steps(model: bytes, largest: Callable[[str], int]) -> dict[str, np.ndarray]:
-    """Each layer's weights in steps of the grid on which a channel's largest magnitude is `largest(kind)`."""
-    read, made = graph.read(model), {}
-    for layer in graph.layers(read):
-        kernel = graph.constant(read, layer.kernel).astype(np.float64)
-        axis = tuple(i for i in range(kernel.ndim) if i != graph.output_axis(layer.kind))
-        made[layer.name] = kernel / (np.abs(kernel).max(axis=axis, keepdims=True) / largest(layer.kind))
-    return made
-
-
-def _off_grid(model: bytes, largest: Callable[[str], int]) -> float:
-    return max(float(np.abs(steps - np.rint(steps)).max()) for steps in _steps(model, largest).values())
-
-
 def test_reconstructed_weights_lie_on_the_grid() -> None:
     made = calibrate(swish_network(), lambda: [pictures()], source="test")
-    assert _off_grid(made.model, lambda _: 127) < 1e-3
+    for kernel, layer in _kernels(made.model):
+        steps = patches.rows(kernel, layer) / rounding.scales(patches.rows(kernel, layer))
+        assert np.abs(steps - np.rint(steps)).max() < 1e-3
 
 
-def test_half_the_range_leaves_room_for_the_sum_of_two_products_and_depthwise_keeps_all_of_it() -> None:
+def test_weights_settled_for_saturation_leave_room_for_the_sum_of_two_products() -> None:
     made = calibrate(swish_network(), lambda: [pictures()], source="test")
-    half = with_half_range(made, lambda: [pictures()])
-    assert _off_grid(half, lambda kind: 127 if kind == "depthwise" else 63) < 1e-3
-    assert _off_grid(half, lambda _: 127) > 0.1
-    wanted, found = run(swish_network(), pictures()), run(half, pictures())
+    settled = settled_for_saturation(made, lambda: [pictures()])
+    finer = []
+    for (kernel, layer), step in zip(_kernels(settled.model), settled.steps, strict=True):
+        exact = patches.rows(kernel, layer) / step
+        steps = np.rint(exact)
+        assert np.abs(exact - steps).max() < 1e-3
+        assert np.abs(steps).max() <= 127
+        if layer.kind != "depthwise":
+            neighbours = np.pad(
+                steps.reshape(len(steps), -1, kernel.shape[-1]), ((0, 0), (0, 0), (0, kernel.shape[-1] % 2))
+            )
+            pairs = neighbours[..., 0::2] + neighbours[..., 1::2]
+            assert 255 * np.abs(pairs).max() <= 32767
+            finer.append(np.abs(steps).max())
+    assert max(finer) > 64  # half the range of every weight would be safe too, and coarser
+    wanted, found = run(swish_network(), pictures()), run(settled.model, pictures())
     assert ((wanted - found) ** 2).sum() < 1e-3 * (wanted**2).sum()
+
+
+def _kernels(model: bytes) -> list[tuple[np.ndarray, graph.Layer]]:
+    read = graph.read(model)
+    return [(graph.constant(read, layer.kernel), layer) for layer in graph.layers(read)]
 
 
 @pytest.mark.parametrize("recipe", ["fast", "default"])
