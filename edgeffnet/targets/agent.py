@@ -118,9 +118,12 @@ class TFLiteModel(Model):
 
 
 class OpenVINOModel(Model):
-    """An OpenVINO IR on the CPU plugin, one stream, tuned for latency."""
+    """An OpenVINO IR on the CPU plugin, one stream, tuned for latency.
 
-    def __init__(self, path: str, threads: int) -> None:
+    `replayed`: 8-bit arithmetic is repeated in float, so that no kernel of this machine saturates.
+    """
+
+    def __init__(self, path: str, threads: int, replayed: bool = False) -> None:
         import openvino
 
         self.runtime = "OpenVINO " + openvino.__version__.split("-")[0]
@@ -131,6 +134,8 @@ class OpenVINOModel(Model):
             # By default, processors with bfloat16 compute an fp32 model in it.
             "INFERENCE_PRECISION_HINT": "f32",
         }
+        if replayed:
+            settings["LP_TRANSFORMS_MODE"] = "NO"
         compiled = openvino.Core().compile_model(path, "CPU", settings)
         self._compiled = compiled
         self._request = compiled.create_infer_request()
