@@ -117,10 +117,10 @@ def _judged(found: PairedAccuracy, gates: Gates) -> list[Gate]:
     return made
 
 
-_WORDS: dict[GateName, Callable[[float], str]] = {
-    "max-drop": lambda value: f"{value:.2f} points",
-    "min-relative": lambda value: f"{value:.4f}",
-    "min-agreement": lambda value: f"{value:.2f}%",
+_UNITS: dict[GateName, tuple[str, str]] = {
+    "max-drop": ("{:.2f}", " points"),
+    "min-relative": ("{:.4f}", ""),
+    "min-agreement": ("{:.2f}", "%"),
 }
 _FIGURES: dict[GateName, str] = {
     "max-drop": "the drop of top-1",
@@ -134,9 +134,10 @@ def _gate(name: GateName, limit: float, at: Callable[[float], Interval], count: 
     found = at(1.0)
     passed = _passes(found, limit, most)
     needed = None if passed is not None else _needed(at, limit, count, most)
-    words = _WORDS[name]
-    bound = f"{'at most' if most else 'at least'} {words(limit)}"
-    figure = f"{_FIGURES[name]} is {words(found.value)} ({words(found.low)} to {words(found.high)}, 95%)"
+    number, unit = _UNITS[name]
+    value, low, high, asked = (number.format(one) for one in (found.value, found.low, found.high, limit))
+    bound = f"{'at most' if most else 'at least'} {asked}{unit}"
+    figure = f"{_FIGURES[name]} is {value}{unit} (95%: {low} to {high})"
     if passed is None:
         more = f"about {needed:,} are needed" if needed else "no feasible number would: it is at the limit"
         said = f"cannot tell with {count:,} images: {more}: {figure}, {bound} was asked"
@@ -164,4 +165,4 @@ def _needed(at: Callable[[float], Interval], limit: float, count: int, most: boo
         low, high = (middle, high) if _passes(at(middle), limit, most) is None else (low, middle)
     images = count * high
     unit = 10 ** max(0, math.floor(math.log10(images)) - 1)
-    return math.ceil(images / unit) * unit
+    return int(math.ceil(images / unit) * unit)
