@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -26,6 +25,8 @@ from edgeffnet.float_models import read as read_model
 from edgeffnet.images import Pixels, Preprocessing, read_preprocessing
 from edgeffnet.mixed_precision import Bench, Mixed, MixedPrecision, leave_in_float
 from edgeffnet.production import Checked, Granularity, Interface, Producer
+from edgeffnet.report import files
+from edgeffnet.report.document import document
 from edgeffnet.report.progress import Steps
 from edgeffnet.report.quiet import quiet
 from edgeffnet.request import require_int8_options
@@ -48,14 +49,16 @@ class Quantized:
     accuracies: dict[Artifact, Accuracy]
     calibration: dict[str, Any]
     validation: str
+    floor: Budget
     mixed: tuple[MixedPrecision, ...]
     notes: tuple[str, ...]
     seconds: dict[str, float]
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "schema_version": "1",
+        """Plain data as `report.json` holds it; paths are relative to the output folder."""
+        body = {
             "model": {"file": self.model.name, "sha256": self.model.sha256, "classes": self.model.classes},
+            "floor": self.floor.to_dict(),
             "artifacts": [
                 {
                     **made.artifact.to_dict(self.output),
@@ -70,6 +73,7 @@ class Quantized:
             "notes": list(self.notes),
             "seconds": {name: round(taken, 3) for name, taken in self.seconds.items()},
         }
+        return document("quantize", body)
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ def quantize(
         if sensitivity:
             with steps("Measuring what each layer's rounding costs"):
                 _write_sensitivities(work / "sensitivity.csv", producer)
-        return _written(made, producer, source, names, work, output, steps)
+        return _written(made, producer, source, floor, names, work, output, steps)
 
 
 class ModelProducer(Producer):
@@ -281,6 +285,7 @@ def _written(
     made: _Made,
     producer: ModelProducer,
     source: FloatModel,
+    floor: Budget,
     labels: Sequence[str],
     work: Path,
     output: Path,
@@ -298,13 +303,12 @@ def _written(
         accuracies={final[artifact]: at for artifact, at in made.accuracies.items()},
         calibration=calibration,
         validation=made.images.source,
+        floor=floor,
         mixed=made.mixed,
         notes=_notes(made, source, producer),
         seconds=steps.seconds,
     )
-    (work / "report.json").write_text(
-        json.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    files.write(work, found.to_dict())
     manifest.write(work, {"model": {"file": source.name, "sha256": source.sha256}, "calibration": calibration})
     return found
 

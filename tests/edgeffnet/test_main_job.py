@@ -29,7 +29,8 @@ def report_of(bundle: Path) -> dict:
 def test_the_bundle_holds_every_artefact_its_contract_and_its_report(bundle: Path) -> None:
     present = {str(path.relative_to(bundle)) for path in bundle.rglob("*") if path.is_file()}
     companions = {"openvino/model_fp32.bin", "openvino/model_int8.bin"}
-    assert present == MODELS | companions | {"labels.txt", "preprocessing.json", "report.json", "manifest.json"}
+    others = {"labels.txt", "preprocessing.json", "report.json", "report.html", "manifest.json"}
+    assert present == MODELS | companions | others
     assert len((bundle / "labels.txt").read_text().splitlines()) == 1000
     assert not list(bundle.parent.glob(".*")), "work folders were left behind"
 
@@ -157,7 +158,7 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(bundle: Path, run
         environment={"PYTHONHASHSEED": "12345"},
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["schema_version"] == "1"
+    assert json.loads(done.stdout)["schema_version"] == "2"
     for name in sorted(MODELS | {"openvino/model_fp32.bin", "openvino/model_int8.bin"}):
         assert (output / name).read_bytes() == (bundle / name).read_bytes(), name
 
