@@ -173,7 +173,7 @@ def _found(asked: _Asked, there: Crew, work: Path, steps: Steps) -> tuple[Audit,
         findings=found,
         target=there.target,
         machine=machine,
-        notes=(*pair.notes, *_notes(images, pair), *more.notes),
+        notes=(*pair.notes, *_notes(images, seen, pair), *more.notes),
         seconds={name: taken - before.get(name, 0.0) for name, taken in steps.seconds.items()},
     )
     return made, seen, validation, pair
@@ -225,7 +225,7 @@ def _audited_images(val: Path, validation: ImageSet, counted: Census, seen: Seen
     )
 
 
-def _notes(images: AuditedImages, pair: Pair) -> list[str]:
+def _notes(images: AuditedImages, seen: Seen, pair: Pair) -> list[str]:
     made = []
     if images.unreadable:
         first = images.unreadable[0]
@@ -238,6 +238,8 @@ def _notes(images: AuditedImages, pair: Pair) -> list[str]:
             f"{extra} images are copies of others, by content, such as {images.duplicates[0][1]}: each counts, "
             "so intervals are narrower than they should be"
         )
+    if seen.resumed:
+        made.append(f"{seen.resumed:,} images were done by an earlier run that did not end; seconds are without them")
     if not images.labelled:
         made.append("not every image has a label: agreement and error are against the reference, accuracy is not known")
     for one in (pair.int8, pair.reference):
