@@ -14,7 +14,7 @@ import numpy as np
 from converters.artifact import Artifact
 from converters.check import log_probabilities
 from edgeffnet import imagesets, phone_validation
-from edgeffnet.bundle.contents import CONTRACT, find_contract, require_trained
+from edgeffnet.bundle.contents import CONTRACT, bundle_of, find_contract, require_trained
 from edgeffnet.errors import DataError, TargetError, UsageError
 from edgeffnet.images import Preprocessing
 from edgeffnet.instructions import Instructions, count
@@ -156,7 +156,7 @@ def validate(
         files.require_usable(output)
     models = _models(path)
     root = path if path.is_dir() else path.parent
-    schema.require_readable(root)
+    schema.require_readable(bundle_of(models[0]) or root)
     artifacts = [find_contract(model)[2] for model in models]
     if val is not None:
         require_trained(models[0])

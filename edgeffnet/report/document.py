@@ -25,8 +25,10 @@ def document(kind: Kind, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_json(report: Mapping[str, Any]) -> str:
-    """`report` as the text of a report.json; the same data give the same text."""
-    return json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """`report` as the text of a report.json; the same data give the same text, which UTF-8 can always hold."""
+    text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # A file's name that is no UTF-8 holds lone surrogates; Python's escape of one is JSON's too.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def finite(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from edgeffnet.errors import UsageError
@@ -107,7 +107,8 @@ def _title(report: Mapping[str, Any]) -> str:
     if report["kind"] == "quantize":
         return f"{report['model']['file']} in int8"
     if report["kind"] == "audit":
-        return f"{report['models']['int8']['file']} against {report['models']['reference']['file']}"
+        int8, reference = (PurePath(report["models"][name]["file"]).name for name in ("int8", "reference"))
+        return f"{int8} against {reference}"
     return f"{', '.join(model['path'] for model in report['models'])} on {report['target']}"
 
 

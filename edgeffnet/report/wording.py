@@ -8,6 +8,7 @@ from typing import Any
 
 UNKNOWN = "\N{EN DASH}"
 _MINUS = "\N{MINUS SIGN}"
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -17,7 +18,10 @@ def number(value: float | None, digits: int = 2) -> str:
 
 
 def signed(value: float | None, digits: int = 2) -> str:
-    return UNKNOWN if value is None else f"{value:+,.{digits}f}".replace("-", _MINUS)
+    """With its sign, but for zero."""
+    if value is None:
+        return UNKNOWN
+    return number(0.0, digits) if round(value, digits) == 0 else f"{value:+,.{digits}f}".replace("-", _MINUS)
 
 
 def percent(share: float | None, digits: int = 2) -> str:
@@ -62,7 +66,10 @@ def probability(p: float | None) -> str:
     """A p-value."""
     if p is None:
         return UNKNOWN
-    return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}".replace("-", _MINUS)
+    if p >= 0.001 or p == 0:
+        return f"{p:.3f}" if p >= 0.01 else f"{p:.4f}"
+    digits, _, power = f"{p:.1e}".partition("e")
+    return f"{digits} \N{MULTIPLICATION SIGN} 10{str(int(power)).translate(_RAISED)}"
 
 
 def plural(count: int, noun: str, many: str | None = None) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from edgeffnet import Budget, build, photographs
+from edgeffnet.report import schema
 from tests.conftest import Run
 
 MODELS = {
@@ -33,6 +34,15 @@ def test_the_bundle_holds_every_artefact_its_contract_and_its_report(bundle: Pat
     assert present == MODELS | companions | others
     assert len((bundle / "labels.txt").read_text().splitlines()) == 1000
     assert not list(bundle.parent.glob(".*")), "work folders were left behind"
+
+
+def test_the_report_follows_its_schema_and_its_page_shows_its_sections(bundle: Path) -> None:
+    schema.check(report_of(bundle))
+    page = (bundle / "report.html").read_text()
+    assert 'id="verdict"' in page
+    names = ("frontier", "latency", "accuracy", "calibration", "method")
+    assert all(f'<section id="{name}">' in page for name in names)
+    assert report_of(bundle)["calibration"]["sha256"] in page
 
 
 def test_the_manifest_lists_every_file_by_hash_with_tools_seed_and_sources(bundle: Path) -> None:
@@ -146,7 +156,9 @@ def test_validate_measures_a_bundle_again(bundle: Path, run: Run, tmp_path: Path
     shutil.copy(photographs.path_of(photographs.HELD_OUT[0]), folder)
     done = run("validate", bundle, "--val", folder.parent, "--json")
     assert done.returncode == 0, done.stderr
-    models = json.loads(done.stdout)["models"]
+    found = json.loads(done.stdout)
+    schema.check(found)
+    models = found["models"]
     assert {model["path"] for model in models} == MODELS
     assert all(model["latency"]["p50_ms"] > 0 and model["accuracy"]["images"] == 1 for model in models)
 

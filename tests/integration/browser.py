@@ -5,16 +5,18 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.integration.conftest import needed, stop
+from tests.integration.conftest import PATIENCE, needed, stop
 
 _FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
@@ -68,8 +70,9 @@ class Browser:
         self.call("Page.navigate", url=page.resolve().as_uri())
         while not any(event.get("method") == "Page.loadEventFired" for event in self._events):
             self._events.append(self._next())
-        # Whatever was still under way is told before the answer to this.
-        self.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done, 100)))")
+        # What follows loading is told by then, before the answer to this.
+        time.sleep(0.2)
+        self.call("Page.getLayoutMetrics")
         return self._told()
 
     def resize(self, width: int) -> None:
@@ -109,6 +112,8 @@ class Browser:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._left:
+            if not select.select([self._from], [], [], PATIENCE)[0]:
+                raise RuntimeError("Chromium does not answer")
             more = self._from.read(1 << 20)
             if not more:
                 raise RuntimeError("Chromium ended")

@@ -26,10 +26,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Line:
-    """A value to hold the figures against, such as a gate or zero."""
+    """A value to hold the figures against: a gate, which has a name, or zero, which the scale names."""
 
     value: float
-    name: str
+    name: str = ""
 
 
 def drawing(name: str, rows: Sequence[Row], scale: str, lines: Sequence[Line] = (), caption: str = "") -> Drawing:
@@ -53,7 +53,8 @@ def drawing(name: str, rows: Sequence[Row], scale: str, lines: Sequence[Line] = 
             )
         axes.margins(x=0.1)
         for line in lines:
-            axes.axvline(line.value, color=canvas.INK, linewidth=1, linestyle=(0, (5, 4)))
+            colour, style = (canvas.INK, (0, (5, 4))) if line.name else (canvas.FAINT, "-")
+            axes.axvline(line.value, color=colour, linewidth=1, linestyle=style)
             axes.annotate(
                 line.name,
                 (line.value, 1),
@@ -69,7 +70,7 @@ def drawing(name: str, rows: Sequence[Row], scale: str, lines: Sequence[Line] = 
         axes.set_xlabel(scale)
         return {f"row-{index}": _said(row) for index, row in enumerate(rows)}
 
-    height = 52 + 30 * len(rows) + (18 if lines else 0)
+    height = 52 + 30 * len(rows) + (18 if any(line.name for line in lines) else 0)
     said = f"{scale}: {'; '.join(map(_said, rows))}"
     return canvas.drawing(name, draw, (height, height), said, caption)
 

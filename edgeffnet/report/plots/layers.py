@@ -52,6 +52,7 @@ def drawing(layers: Sequence[Mapping[str, Any]], worst: Sequence[int]) -> Drawin
         low, high = (pick(ratio for _, ratio in known) for pick in (min, max))
         margin = max(1.0, 0.12 * (high - low))
         axes.set_ylim(low - 1.6 * margin, high + margin)
+        axes.set_xlim(0, len(layers) + 1)
         axes.set_xlabel("layer, in the network's order")
         axes.set_ylabel("signal-to-noise, dB (less is worse)")
         return titles

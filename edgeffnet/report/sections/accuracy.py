@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgeffnet.report.page import Part, Section, Table, Text
+from edgeffnet.report.page import Fact, Facts, Part, Section, Table, Text
 from edgeffnet.report.plots import intervals
 from edgeffnet.report.plots.intervals import Line, Row
 from edgeffnet.report.sections.models import Report, models
@@ -44,7 +44,7 @@ def _beside_fp32(report: Report) -> list[Part]:
     ]
     floor = (report.get("budget") or report.get("floor") or {}).get("drop_points")
     if drops:
-        lines = [Line(0, "no drop"), *([Line(floor, f"limit {floor:g}")] if floor is not None else [])]
+        lines = [Line(0), *([Line(floor, f"limit {floor:g}")] if floor is not None else [])]
         parts.append(intervals.drawing("drop", drops, "drop of top-1 against fp32, points (paired)", lines))
     elif not labelled:
         agreeing = [
@@ -112,7 +112,7 @@ def _audit(report: Report) -> list[Part]:
         tops = [_shares("reference", reference["top1"], True), _shares("int8", int8["top1"], False)]
         parts.append(intervals.drawing("top1", tops, "top-1, percent", caption=_CAPTION))
     if accuracy["drop"]:
-        lines = [Line(0, "no drop")]
+        lines = [Line(0)]
         if "max-drop" in gates:
             lines.append(Line(gates["max-drop"], f"gate {gates['max-drop']:g}"))
         rows = [Row("int8", *_ends(accuracy["drop"]))]
@@ -121,46 +121,44 @@ def _audit(report: Report) -> list[Part]:
         lines = [Line(gates["min-agreement"], "gate")] if "min-agreement" in gates else []
         rows = [_shares("int8", accuracy["agreement"], False)]
         parts.append(intervals.drawing("agreement", rows, "agreement with the reference's top-1, percent", lines))
-    parts.append(_audit_table(report))
+    parts += [_each(report), _together(report)]
     if not report["images"]["labelled"]:
         parts.append(Text(("The images have no labels, so nothing is said of what either model gets right.",)))
     return parts
 
 
-def _audit_table(report: Report) -> Table:
+def _each(report: Report) -> Table:
+    accuracy = report["accuracy"]
+    errors = accuracy["calibration_error"] or {}
+    rows = []
+    for name in ("reference", "int8"):
+        found = accuracy[name] or {}
+        rows.append((name, _both(found.get("top1")), _both(found.get("top5")), percent(errors.get(name))))
+    caption = f"On {report['images']['count']:,} images; brackets are 95% intervals."
+    headings = ("model", "top-1", "top-5", "expected calibration error")
+    return Table(headings, tuple(rows), frozenset({1, 2, 3}), caption)
+
+
+def _together(report: Report) -> Facts:
     accuracy, error = report["accuracy"], report["output_error"] or {}
-    reference, int8 = accuracy["reference"] or {}, accuracy["int8"] or {}
-    calibration, flips = accuracy["calibration_error"] or {}, accuracy["flips"]
-    rows = [
-        ("top-1", _both(reference.get("top1")), _both(int8.get("top1"))),
-        ("top-5", _both(reference.get("top5")), _both(int8.get("top5"))),
-        ("expected calibration error", percent(calibration.get("reference")), percent(calibration.get("int8"))),
-        ("images with a shared top score", UNKNOWN, f"{accuracy['ties']:,}"),
-        ("agreement of top-1", UNKNOWN, _both(accuracy["agreement"])),
-    ]
-    if accuracy["drop"]:
-        drop = accuracy["drop"]
-        rows.append(("drop of top-1, points", UNKNOWN, f"{signed(drop['value'])} ({points_interval(drop)})"))
-    if accuracy["relative"]:
-        one = accuracy["relative"]
-        rows.append(
-            (
-                "top-1 relative to the reference",
-                UNKNOWN,
-                f"{number(one['value'], 4)} ({one['low']:.4f} to {one['high']:.4f})",
-            )
-        )
+    drop, relative, flips = (accuracy[name] for name in ("drop", "relative", "flips"))
+    facts = [Fact("Agreement of top-1", _both(accuracy["agreement"]))]
+    if drop:
+        facts.append(Fact("Drop of top-1", f"{signed(drop['value'])} points ({points_interval(drop)})"))
+    if relative:
+        between = f"{relative['low']:.4f} to {relative['high']:.4f}"
+        facts.append(Fact("Top-1 relative to the reference", f"{number(relative['value'], 4)} ({between})"))
     if flips:
         said = f"{flips['worse']:,} worse, {flips['better']:,} better (McNemar p {probability(flips['mcnemar_p'])})"
-        rows.append(("flips against the label", UNKNOWN, said))
+        facts.append(Fact("Flips against the label", said))
+    facts.append(Fact("Images whose top score int8 shares", f"{accuracy['ties']:,}"))
     if error:
-        rows += [
-            ("signal-to-noise of the logits", UNKNOWN, decibels(error["snr_db"])),
-            ("largest error of a probability", UNKNOWN, number(error["largest"], 4)),
-            ("Kullback-Leibler divergence, nats a picture", UNKNOWN, number(error["kl"], 5)),
+        facts += [
+            Fact("Signal-to-noise of the logits", decibels(error["snr_db"])),
+            Fact("Largest error of a probability", number(error["largest"], 4)),
+            Fact("Kullback-Leibler divergence", f"{number(error['kl'], 5)} nats an image"),
         ]
-    caption = f"On {report['images']['count']:,} images, paired; brackets are 95% intervals."
-    return Table(("figure", "reference", "int8"), tuple(rows), frozenset({1, 2}), caption)
+    return Facts(tuple(facts), "Image by image")
 
 
 def _shares(name: str, found: Mapping[str, float], reference: bool) -> Row:

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgeffnet.report.page import Fact, Facts, Part, Section, Table, Text
 from edgeffnet.report.sections.models import Report
-from edgeffnet.report.wording import first_upper, percent, plain, plural, spaced
+from edgeffnet.report.wording import first_upper, percent, plain, plural
 
 _LISTED = 12
 
@@ -31,13 +31,7 @@ def _made(found: Mapping[str, Any]) -> list[Part]:
     ]
     settling = found["convergence"]
     if settling:
-        facts.append(
-            Fact(
-                "Between two halves of the images",
-                f"{percent(settling['typical'], 1)} of a typical range",
-                f"{settling['tensor']} most, by {percent(settling['movement'], 0)}",
-            )
-        )
+        facts.append(_settling(settling))
     facts.append(Fact("Seed", str(found["seed"])))
     facts.append(Fact("SHA-256", found["sha256"]))
     rows = tuple((step["step"], step["detail"]) for step in found["steps"])
@@ -47,10 +41,14 @@ def _made(found: Mapping[str, Any]) -> list[Part]:
 
 def _audit(found: Mapping[str, Any]) -> list[Part]:
     facts = [Fact("Images", plain(found["images"]), found["source"] or "")]
-    for name in ("class_coverage", "convergence", "halves"):
-        value = found[name]
-        if value is not None:
-            facts.append(Fact(first_upper(spaced(name)), *_told(value)))
+    coverage, settling, halves = (found[name] for name in ("class_coverage", "convergence", "halves"))
+    if coverage:
+        each = f"{coverage['least']:,} to {coverage['most']:,} images of a class"
+        facts.append(Fact("Classes covered", f"{coverage['covered']:,} of {coverage['classes']:,}", each))
+    if settling:
+        facts.append(_settling(settling))
+    if halves:
+        facts.append(Fact("Two calibrations", first_upper(halves["said"]), f"recipe {halves['recipe']}"))
     parts: list[Part] = [Facts(tuple(facts))]
     overlap, clipping = found["overlap"], found["clipping"]
     if overlap:
@@ -68,8 +66,9 @@ def _audit(found: Mapping[str, Any]) -> list[Part]:
     return parts
 
 
-def _told(value: Any) -> tuple[str, str]:
-    """In the report's own words where it has some, else every field."""
-    if isinstance(value, Mapping) and isinstance(value.get("said"), str):
-        return first_upper(value["said"]), ""
-    return plain(value), ""
+def _settling(found: Mapping[str, Any]) -> Fact:
+    return Fact(
+        "Between two halves of the images",
+        f"{percent(found['typical'], 1)} of a typical range",
+        f"{found['tensor']} most, by {percent(found['movement'], 0)}",
+    )

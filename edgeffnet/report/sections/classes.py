@@ -19,9 +19,10 @@ def section(report: Report) -> Section | None:
     if not known:
         why = "no class has an image" if report["images"]["labelled"] else "the images have no labels"
         return Section("classes", "Drop of each class", (Text((f"Not known: {why}.",)),))
+    changed = sum(row["drop"] != 0 for row in known)
     ordered = sorted(known, key=lambda row: (-row["drop"], row["p_adjusted"] or 0, row["index"]))
     clear = sum(row["p_adjusted"] is not None and row["p_adjusted"] < SIGNIFICANT for row in ordered)
-    shown = ordered if len(ordered) <= _LISTED else ordered[:_LISTED]
+    shown = ordered if len(ordered) <= _LISTED else [row for row in ordered[:_LISTED] if row["drop"] > 0]
     rows = tuple(
         (
             row["label"],
@@ -36,15 +37,18 @@ def section(report: Report) -> Section | None:
         for row in shown
     )
     headings = ("class", "index", "images", "reference", "int8", "drop, points", "p", "p adjusted")
-    more = f"The {len(shown)} largest drops of {len(ordered)} classes; report.json holds all. "
+    more = f"The largest drops, {len(shown)} of {len(ordered)} classes; report.json holds all. "
     caption = f"{more if len(shown) < len(ordered) else ''}p: McNemar's exact test, adjusted by Holm's method."
     marked = frozenset(
         index for index, row in enumerate(shown) if row["p_adjusted"] is not None and row["p_adjusted"] < SIGNIFICANT
     )
     said = (
-        f"{plural(clear, 'class', 'classes')} of {len(ordered)} lost or gained more than chance explains "
-        f"(p < {SIGNIFICANT:g} after correction for all of them)."
+        f"Top-1 changed in {changed} of {plural(len(ordered), 'class', 'classes')}, in {clear} of them by more than "
+        f"chance explains (p < {SIGNIFICANT:g} after correction for all classes)."
     )
-    parts: list[Part] = [Text((said,)), plot.drawing(ordered)]
-    parts.append(Table(headings, rows, frozenset(range(1, 8)), caption, marked))
+    parts: list[Part] = [Text((said,))]
+    if changed:
+        parts.append(plot.drawing(ordered))
+    if rows:
+        parts.append(Table(headings, rows, frozenset(range(1, 8)), caption, marked))
     return Section("classes", "Drop of each class", tuple(parts))

@@ -28,7 +28,7 @@ def _audit(report: Report) -> tuple[tuple[str, ...], ...]:
             one["model"],
             _agreement(one["agreement"]),
             number(one["largest_difference"], 5),
-            one["said"] or one["not_run"] or "",
+            f"not run: {one['not_run']} ({one['said']})" if one["not_run"] else one["said"],
         )
         for one in report["runtimes"]
     )

@@ -165,11 +165,11 @@ def _audit(report: Report) -> Verdict:
             )
         )
     facts.append(Fact("Images", f"{report['images']['count']:,}"))
+    decisive = [f"{first_upper(gate['said'])}." for gate in gates if gate["passed"] is found["passed"]]
     severe = [one for one in report["findings"] if one["severity"] != "note"]
-    said = [f"{first_upper(one['severity'])}: {one['said']}" for one in severe]
-    if not severe:
-        said.append("Nothing faulty was noticed.")
-    return Verdict(state, word, f"{first_upper(found['said'])}.", tuple(said), tuple(facts))
+    faults = [f"{first_upper(one['severity'])}: {one['said']}." for one in severe]
+    said = (*decisive[1:], *(faults or ["Nothing faulty was noticed."]))
+    return Verdict(state, word, decisive[0] if decisive else f"{first_upper(found['said'])}.", said, tuple(facts))
 
 
 def _where(target: str) -> str:

@@ -1,4 +1,4 @@
-"""The images on which the two models are furthest apart."""
+"""The images on which the two models disagree, those that int8 spoilt most first."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def section(report: Report) -> Section | None:
             words = f"{plural(lacking, 'picture is', 'pictures are')} left out, to keep this page small."
             parts.append(Text((words,)))
     else:
-        parts.append(Text(("int8 is wrong on no image that the reference has right.",)))
+        parts.append(Text(("Both models have the same best class on every image.",)))
     return Section("worst-images", "Worst images", tuple(parts))
 
 

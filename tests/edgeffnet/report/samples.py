@@ -151,10 +151,17 @@ def audit() -> dict[str, Any]:
             "images": 512,
             "source": "calib.csv (512 images)",
             "overlap": [{"calibration": "n01440764_tench.JPEG", "validation": f"{HOSTILE}.jpg"}],
-            "class_coverage": {"classes": 1000, "covered": 512},
-            "convergence": {"tensor": "predictions", "movement": 0.18, "typical": 0.013},
+            "class_coverage": {"classes": 1000, "covered": 512, "least": 0, "most": 1, "missing": [2, 5]},
+            "convergence": {"tensor": "predictions", "movement": 0.18, "typical": 0.013, "settled": False},
             "clipping": [{"tensor": f"block{number}/depthwise", "share": 0.0004 * number} for number in range(20)],
-            "halves": {"agreement_between": 0.982, "first": {"drop": 0.4}, "second": {"drop": 0.9}},
+            "halves": {
+                "agreement_between": interval(0.982, 0.01),
+                "first": {"images": 256, "agreement": interval(0.95, 0.02), "top1": interval(0.81, 0.02)},
+                "second": {"images": 256, "agreement": interval(0.94, 0.02), "top1": interval(0.8, 0.02)},
+                "images": 1300,
+                "recipe": "fast",
+                "said": "two int8 models, calibrated on 256 and 256 other images, agree with each other on 98.20%",
+            },
         },
         "runtimes": [
             {
@@ -171,7 +178,7 @@ def audit() -> dict[str, Any]:
                 "agreement": None,
                 "largest_difference": None,
                 "not_run": "tensorflow is not installed",
-                "said": "not run: tensorflow is not installed",
+                "said": "TensorFlow on this machine",
             },
         ],
         "findings": [
