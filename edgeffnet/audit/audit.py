@@ -228,15 +228,15 @@ def _audited_images(val: Path, validation: ImageSet, counted: Census, seen: Seen
 def _notes(images: AuditedImages, seen: Seen, pair: Pair) -> list[str]:
     made = []
     if images.unreadable:
-        first = images.unreadable[0]
-        made.append(
-            f"{len(images.unreadable)} images cannot be read and are left out, such as {first.path}: {first.reason}"
-        )
+        first, count = images.unreadable[0], len(images.unreadable)
+        told = "1 image" if count == 1 else f"{count:,} images"
+        made.append(f"{told} cannot be read, and left out, such as {first.path}: {first.reason}")
     if images.duplicates:
         extra = sum(len(paths) - 1 for paths in images.duplicates)
+        told = "1 image is a copy of another" if extra == 1 else f"{extra:,} images are copies of others"
         made.append(
-            f"{extra} images are copies of others, by content, such as {images.duplicates[0][1]}: each counts, "
-            "so intervals are narrower than they should be"
+            f"{told}, by content, such as {images.duplicates[0][1]}: each counts, so intervals are narrower than "
+            "they should be"
         )
     if seen.resumed:
         made.append(f"{seen.resumed:,} images were done by an earlier run that did not end; seconds are without them")

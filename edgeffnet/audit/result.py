@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from edgeffnet.audit.layers import Layers
     from edgeffnet.audit.runtimes import InRuntime
 
+# Contents that are there more than once, of which the files are named.
+_TOLD = 100
+
 
 @dataclass(frozen=True)
 class AuditedImages:
@@ -44,7 +47,7 @@ class AuditedImages:
             "count": self.count,
             "sha256": self.sha256,
             "labelled": self.labelled,
-            "duplicates": [[shown(path, self.root) for path in paths] for paths in self.duplicates],
+            "duplicates": [[shown(path, self.root) for path in paths] for paths in self.duplicates[:_TOLD]],
             "unreadable": [{"file": shown(one.path, self.root), "reason": one.reason} for one in self.unreadable],
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,8 @@ class WorstImage:
 
 def shown(path: Path, root: Path) -> str:
     """The image's name below `root`, or all of it where it lies elsewhere."""
-    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+    # As text: a Path keeps its parts once it was asked for them, which adds up over all images.
+    return str(path).removeprefix(f"{root}{os.sep}")
 
 
 def worst_images(records: Records, images: Sequence[LabelledImage], names: Sequence[str]) -> tuple[WorstImage, ...]:

@@ -52,10 +52,10 @@ class Grid:
 
 
 class _Colours(Builder):
-    def pooled(self, source: int) -> int:
+    def pooled(self, source: int, side: int) -> int:
         options = schema.Pool2DOptionsT()
         options.padding = schema.Padding.VALID
-        options.strideH = options.strideW = options.filterHeight = options.filterWidth = SIDE
+        options.strideH = options.strideW = options.filterHeight = options.filterWidth = side
         kind = schema.BuiltinOptions.Pool2DOptions
         return self._operator("AVERAGE_POOL_2D", kind, options, [source], "pooled", (1, 1, 1, 3))
 
@@ -81,12 +81,12 @@ class _Colours(Builder):
         return code
 
 
-def tflite(path: Path, made: Weights, grid: Grid | None = None, *, softmax: bool = True) -> Path:
-    """The classifier as a `.tflite`; with a `grid` its input is in 8 bits."""
+def tflite(path: Path, made: Weights, grid: Grid | None = None, *, softmax: bool = True, side: int = SIDE) -> Path:
+    """The classifier as a `.tflite` for images of `side` pixels; with a `grid` its input is in 8 bits."""
     kernel, bias = made
-    net = _Colours((1, SIDE, SIDE, 3))
+    net = _Colours((1, side, side, 3))
     source = net.dequantized(grid) if grid else net.entry
-    logits = net.row(net.conv(net.pooled(source), "head", kernel[:, None, None, :], bias), len(bias))
+    logits = net.row(net.conv(net.pooled(source, side), "head", kernel[:, None, None, :], bias), len(bias))
     path.write_bytes(net.bytes(net.softmax(logits, len(bias)) if softmax else logits))
     return path
 

@@ -229,3 +229,24 @@ def test_a_bundle_whose_contract_does_not_fit_its_model_lies(tmp_path: Path) -> 
     colours.labels(tmp_path / "labels.txt", ("red", "green"))
     with pytest.raises(ArtifactError, match="2 names"):
         models.read(Named(model, model), tmp_path)
+
+
+@pytest.mark.slow
+def test_a_keras_model_runs_as_its_float_tflite(
+    images: Images, preprocessing: Path, scores: Run, tmp_path: Path
+) -> None:
+    from edgeffnet.tensorflow_import import import_tensorflow
+
+    import_tensorflow()
+    import keras
+
+    kernel, bias = colours.weights()
+    entry = keras.Input((colours.SIDE, colours.SIDE, 3))
+    head = keras.layers.Conv2D(len(colours.NAMES), 1, name="head")
+    model = keras.Model(entry, keras.layers.GlobalAveragePooling2D()(head(entry)))
+    head.set_weights([kernel.T[None, None], bias])
+    model.save(tmp_path / "colours.keras")
+    int8 = colours.tflite(tmp_path / "int8.tflite", colours.weights(0.05))
+    pair = models.read(Named(int8, tmp_path / "colours.keras", preprocessing), tmp_path)
+    assert pair.reference.file.endswith("colours.keras")
+    assert np.abs(scores(pair.reference, images) - expected(images)).max() < 2e-3
