@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,12 +71,11 @@ def audit(
     pairs = models.named(model, reference, preprocessing, labels)
     if model.is_dir():
         schema.require_readable(model)
-    places = [output] if len(pairs) == 1 else [output / _folder_name(one, pairs) for one in pairs]
     made = []
     with ExitStack() as stack:
         stack.enter_context(quiet())
         there = stack.enter_context(crew(target, threads, workers))
-        for one, place in zip(pairs, places, strict=True):
+        for one, place in zip(pairs, _places(pairs, output), strict=True):
             asked = _Asked(one, val, calib, gates, strict, parts or Parts(), place)
             made.append(_audited(asked, there, steps or Steps()))
     return tuple(made)
@@ -105,26 +105,45 @@ class _Asked:
     output: Path
 
 
-def _folder_name(one: Named, pairs: Sequence[Named]) -> str:
-    name = f"{one.int8.stem}-{one.int8.suffix[1:]}"
-    return name if [f"{two.int8.stem}-{two.int8.suffix[1:]}" for two in pairs].count(name) == 1 else one.int8.as_posix()
+def _places(pairs: Sequence[Named], output: Path) -> list[Path]:
+    """Where each pair's report goes: `output`, or a folder there of the model's name."""
+    if len(pairs) == 1:
+        return [output]
+    names = [f"{one.int8.stem}-{one.int8.suffix[1:]}" for one in pairs]
+    return [
+        output / (name if names.count(name) == 1 else f"{name}-{number}") for number, name in enumerate(names, start=1)
+    ]
 
 
 def _audited(asked: _Asked, there: Crew, steps: Steps) -> Audit:
     files.require_usable(asked.output)
     schema.require_readable(asked.output)
     work = work_folder(asked.output)
-    work.mkdir(parents=True, exist_ok=True)
-    try:
-        made, seen, validation, pair = _found(asked, there, work, steps)
-    except (DataError, UsageError, ArtifactError):
-        # Asked again, it would fail again.
-        shutil.rmtree(work, ignore_errors=True)
-        raise
-    with steps("Writing the report"):
-        _write(made, seen, validation.images, pair, work)
-    shutil.rmtree(work)
+    with _alone(work, asked.output):
+        try:
+            made, seen, validation, pair = _found(asked, there, work, steps)
+        except (DataError, UsageError, ArtifactError):
+            # Asked again, it would fail again.
+            shutil.rmtree(work, ignore_errors=True)
+            with suppress(OSError):
+                asked.output.rmdir()
+            raise
+        with steps("Writing the report"):
+            _write(made, seen, validation.images, pair, work)
+        shutil.rmtree(work)
     return made
+
+
+@contextmanager
+def _alone(work: Path, output: Path) -> Iterator[None]:
+    """Holds the folder `work`, which is made; UsageError where another audit does."""
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(f"--output {output}: another audit is writing it; choose another folder") from None
+        yield
 
 
 def _found(asked: _Asked, there: Crew, work: Path, steps: Steps) -> tuple[Audit, Seen, ImageSet, Pair]:

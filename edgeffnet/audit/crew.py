@@ -9,7 +9,7 @@ from typing import Any
 
 from edgeffnet.audit.predictions import Predictor
 from edgeffnet.audit.subject import Subject
-from edgeffnet.errors import TargetError, UsageError
+from edgeffnet.errors import TargetError, TargetLostError, UsageError
 from edgeffnet.targets import address, agent
 from edgeffnet.targets.local import LocalTarget
 from edgeffnet.targets.phone import Phone
@@ -35,12 +35,17 @@ class Crew:
     def machine(self, subjects: tuple[Subject, ...]) -> tuple[dict[str, Any], dict[str, str]]:
         """What the machine is, and the runtime of each subject's file there; TargetError where one cannot run."""
         there = self.workers[0]
-        missing = missing_runtimes([one.artifact for one in subjects], there)
-        for one in subjects:
-            if one.artifact in missing:
-                raise TargetError(f"{one.file} cannot run on {there.name}: {missing[one.artifact]}")
         loads = [load_request(there, one.artifact, one.file) for one in subjects]
-        found, cores, *loaded = there.run([{"do": "hello"}, {"do": "cores", "threads": self.threads}, *loads], 300)
+        try:
+            found, cores, *loaded = there.run([{"do": "hello"}, {"do": "cores", "threads": self.threads}, *loads], 300)
+        except TargetLostError:
+            raise
+        except TargetError:
+            missing = missing_runtimes([one.artifact for one in subjects], there)
+            for one in subjects:
+                if one.artifact in missing:
+                    raise TargetError(f"{one.file} cannot run on {there.name}: {missing[one.artifact]}") from None
+            raise
         machine = {**found, "workers": len(self.workers), "threads": cores["threads"]}
         return machine, {one.file: str(load["runtime"]) for one, load in zip(subjects, loaded, strict=True)}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
 import shutil
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from edgeffnet import imagesets
-from edgeffnet.audit.audit import audit
+from edgeffnet.audit.audit import audit, work_folder
 from edgeffnet.audit.beyond import Parts
 from edgeffnet.audit.result import Audit
 from edgeffnet.audit.verdict import Gates
@@ -178,6 +179,39 @@ def test_outputs_that_are_not_finite_name_the_model_and_the_image(case: Case) ->
     assert not (case.output / "report.json").exists()
 
 
+def test_two_audits_into_one_folder_do_not_collide(case: Case) -> None:
+    work = work_folder(case.output)
+    work.mkdir()
+    with (work / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(UsageError, match="another audit is writing it"):
+            case.audit()
+    assert case.audit().images.count == PER_CLASS * len(NAMES)
+
+
+def test_a_bundles_models_are_audited_each_into_a_folder(case: Case) -> None:
+    bundle = case.folder / "bundle"
+    (bundle / "onnx").mkdir(parents=True)
+    models = {
+        "model_fp32.tflite": {"input": "float32", "output": "probabilities"},
+        "model_int8.tflite": {"input": "uint8", "output": "probabilities"},
+        "onnx/model_int8.onnx": {"input": "float32", "output": "logits"},
+    }
+    colours.contract(bundle / "preprocessing.json", models=models)
+    colours.labels(bundle / "labels.txt")
+    shutil.copy(case.reference, bundle / "model_fp32.tflite")
+    shutil.copy(case.int8, bundle / "model_int8.tflite")
+    colours.onnx(bundle / "onnx" / "model_int8.onnx", colours.weights(0.06))
+    parts = Parts(False, False, False, False)
+    found = audit(bundle, case.val, parts=parts, workers=1, output=case.output)
+    assert [one.output.name for one in found] == ["model_int8-tflite", "model_int8-onnx"]
+    assert {one.reference.file for one in found} == {str(bundle / "model_fp32.tflite")}
+    assert all((one.output / "report.json").is_file() for one in found)
+    # The same weights, once fed 8-bit pixels and once floats of the other layout.
+    assert abs(found[0].accuracy.agreement.value - found[1].accuracy.agreement.value) < 0.02
+    assert found[0].findings == found[1].findings == ()
+
+
 def test_a_report_of_a_newer_schema_is_left_alone(case: Case) -> None:
     case.output.mkdir()
     (case.output / "report.json").write_text('{"schema_version": "99", "kind": "audit"}')
@@ -203,7 +237,8 @@ def test_options_that_cannot_be_are_named(
 ) -> None:
     with pytest.raises(error, match=said):
         case.audit(**changes)
-    assert not (case.output / "report.json").exists()
+    assert not case.output.exists()
+    assert not list(case.folder.glob(".*"))
 
 
 def test_a_class_the_models_do_not_know_is_named(own: Case) -> None:
