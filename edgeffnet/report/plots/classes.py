@@ -42,6 +42,7 @@ def drawing(classes: Sequence[Mapping[str, Any]]) -> Drawing:
         else:
             axes.axhline(0, color=canvas.FAINT, linewidth=0.8)
             axes.step(places, drops, where="mid", color=canvas.BLUE, linewidth=1.5)
+            axes.set_xlim(0.5, len(classes) + 0.5)
             axes.set_xlabel("class, from the largest drop to the largest gain")
             axes.set_ylabel("drop of top-1, points")
         return titles

@@ -42,7 +42,7 @@ def _audit(report: Report) -> list[Part]:
     parts: list[Part] = []
     if len(order) > 1:
         parts.append(plot.drawing(layers, order[:_WORST]))
-    parts.append(Table(headings, rows, frozenset({0, 3, 4, 5}), caption, frozenset(range(min(_WORST, len(rows))))))
+    parts.append(Table(headings, rows, frozenset({3, 4, 5}), caption, frozenset(range(min(_WORST, len(rows))))))
     if report["layers_unmatched"]:
         parts.append(Text((f"{first_upper(report['layers_unmatched'])}.",)))
     return parts

@@ -148,7 +148,7 @@ def _audit(report: Report) -> Verdict:
         relative = accuracy["relative"]
         facts.append(
             Fact(
-                "Relative to the reference",
+                "Relative top-1",
                 number(relative["value"], 4),
                 f"{relative['low']:.4f} to {relative['high']:.4f}",
             )
