@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edgeffnet.audit import calibration, detectors, layers, runtimes
 from edgeffnet.audit.accuracy import PairedAccuracy
-from edgeffnet.audit.calibration import CalibrationAudit
 from edgeffnet.audit.finding import Finding
-from edgeffnet.audit.layers import Layers
 from edgeffnet.audit.models import Pair
 from edgeffnet.audit.predictions import Predictor
 from edgeffnet.audit.run import Seen
-from edgeffnet.audit.runtimes import InRuntime
 from edgeffnet.images import LabelledImage
 from edgeffnet.imagesets import ImageSet
 from edgeffnet.report.progress import Steps
+
+if TYPE_CHECKING:
+    from edgeffnet.audit.calibration import CalibrationAudit
+    from edgeffnet.audit.layers import Layers
+    from edgeffnet.audit.runtimes import InRuntime
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ def look(
     found: list[Finding] = []
     notes: list[str] = []
     if parts.detectors:
+        from edgeffnet.audit import detectors
+
         with steps("Trying the usual mistakes"):
             found += detectors.findings(
                 *(pair.int8, pair.reference, images, predictor.scores_of, seen.reference, seen.int8), names=pair.labels
@@ -71,16 +75,20 @@ def look(
         notes.append("mistakes in preprocessing, labels and classes were not looked for (--no-detectors)")
     compared = None
     if parts.layers:
+        from edgeffnet.audit import layers
+
         with steps("Comparing the layers"):
             compared = layers.compare(pair.int8, pair.reference, _spread(images, layers.IMAGES))
         flips = accuracy.flips
         found += layers.findings(compared, flips.p if flips and flips.worse > flips.better else None)
     beside = None
     if parts.calibration:
+        from edgeffnet.audit import calibration, layers
+
         with steps("Looking at the calibration images"):
             beside = calibration.audit(
                 *(pair.int8, pair.reference, _readable(validation, seen), calibrated),
-                *(compared or Layers((), 0), predictor.scores_of, work),
+                *(compared or layers.Layers((), 0), predictor.scores_of, work),
                 reference_scores=seen.reference if len(images) == len(seen.records) else None,
             )
         found += beside.findings()
@@ -89,6 +97,8 @@ def look(
         notes.append("the calibration images were not looked at (--no-calibration)")
     rows: tuple[InRuntime, ...] = ()
     if parts.runtimes:
+        from edgeffnet.audit import runtimes
+
         with steps("Running int8 in other runtimes"):
             ran = runtimes.compare(pair.int8, pair.reference, _spread(images, runtimes.IMAGES))
         rows = ran.rows

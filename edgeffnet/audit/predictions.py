@@ -30,8 +30,10 @@ Advance = Callable[[int, int, str], None]
 
 # Shards that a worker takes at once: a process starts and loads the models for each group.
 _GROUP = 8
+# Shards that a worker waits for before its first process starts.
+_FIRST = 2
 # Shards decoded ahead of each worker.
-_AHEAD = 6
+_AHEAD = 8
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ class _Run:
         self._changed = threading.Condition()
         self._ready: deque[Decoded] = deque()
         self._left = len(parts)
+        self._least = min(_FIRST * len(predictor.workers), len(parts))
+        self._ends = 1.5 * len(predictor.workers) if len(predictor.workers) > 1 else 1.0
         self._done: queue.SimpleQueue[Answer | BaseException] = queue.SimpleQueue()
         self._running = [threading.Thread(target=self._guarded, args=(self._decode,), daemon=True)]
         for worker in self._workers:
@@ -189,10 +193,14 @@ class _Run:
     def _take(self) -> list[Decoded]:
         """The next shards for a worker, fewer towards the end; none when all are taken."""
         with self._changed:
-            self._changed.wait_for(lambda: self._ready or not self._left or self._stopped.is_set())
+            self._changed.wait_for(
+                lambda: len(self._ready) >= max(self._least, 1) or not self._left or self._stopped.is_set()
+            )
             if self._stopped.is_set():
                 return []
-            fair = math.ceil(self._left / (1.5 * len(self._workers))) if len(self._workers) > 1 else _GROUP
+            # The first worker leaves the others theirs; then all take less and less, to end together.
+            fair = max(1, len(self._ready) // len(self._workers)) if self._least else math.ceil(self._left / self._ends)
+            self._least = 0
             taken = [self._ready.popleft() for _ in range(min(len(self._ready), _GROUP, fair))]
             self._left -= len(taken)
             self._changed.notify_all()
