@@ -41,7 +41,10 @@ FORMATS: tuple[Format, ...] = ("tflite", "openvino")
 
 @dataclass(frozen=True)
 class Quantized:
-    """The artefacts of a user's model, and their accuracy beside the float model's on the same images."""
+    """The artefacts of a user's model, and their accuracy beside the float model's on the same images.
+
+    `machine` is the one on which they ran.
+    """
 
     output: Path
     model: FloatModel
@@ -51,6 +54,7 @@ class Quantized:
     validation: str
     floor: Budget
     mixed: tuple[MixedPrecision, ...]
+    machine: dict[str, Any]
     notes: tuple[str, ...]
     seconds: dict[str, float]
 
@@ -70,6 +74,8 @@ class Quantized:
             "calibration": self.calibration,
             "validation": self.validation,
             "mixed_precision": [mixed.to_dict() for mixed in self.mixed],
+            "target": "local",
+            "machine": self.machine,
             "notes": list(self.notes),
             "seconds": {name: round(taken, 3) for name, taken in self.seconds.items()},
         }
@@ -305,6 +311,7 @@ def _written(
         validation=made.images.source,
         floor=floor,
         mixed=made.mixed,
+        machine=agent.machine(),
         notes=_notes(made, source, producer),
         seconds=steps.seconds,
     )

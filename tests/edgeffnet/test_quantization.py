@@ -63,6 +63,8 @@ def test_a_float_tflite_becomes_a_bundle_that_verifies_and_predicts(run: Run, bu
     assert int8["accuracy"]["agreement"]["value"] > 0.8
     assert report["calibration"]["convergence"]["tensor"]
     assert run("verify", out).returncode == 0
+    page = (out / "report.html").read_text()
+    assert report["machine"]["cpu"] in page and report["calibration"]["sha256"] in page
     from edgeffnet import photographs
 
     cat = photographs.path_of(photographs.HELD_OUT[0])
