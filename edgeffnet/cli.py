@@ -94,6 +94,7 @@ def main() -> None:
     Examples:
       edgeffnet build --device rpi4 --max-latency 50ms
       edgeffnet build --device local --max-latency 8ms --calib photos/ --val val.csv
+      edgeffnet audit out --val val.csv --max-drop 0.5
       edgeffnet predict out/model_int8.tflite cat.jpg
       edgeffnet devices rpi4
     """
