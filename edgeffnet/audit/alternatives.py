@@ -85,7 +85,7 @@ def _ends(preprocessing: Preprocessing) -> NDArray[np.float64]:
 
 def _normalisations(stated: Preprocessing, known: Sequence[Preprocessing]) -> list[Alternative]:
     named = [(name, replace(stated, mean=mean, std=std)) for name, (mean, std) in _USUAL.items()]
-    named += [("the other model's normalisation", replace(stated, mean=one.mean, std=one.std)) for one in known]
+    named += [("what another contract says", replace(stated, mean=one.mean, std=one.std)) for one in known]
     made: list[Alternative] = []
     for name, other in named:
         if any(same_normalisation(other, one) for one in (stated, *(found.preprocessing for found in made))):

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeffnet.audit import tflite_metadata
+from edgeffnet.audit.alternatives import same_normalisation
 from edgeffnet.audit.finding import Finding
 from edgeffnet.audit.subject import Port, Subject
 from edgeffnet.errors import DataError
@@ -30,7 +32,21 @@ def findings(model: Subject, which: str) -> list[Finding]:
         found = _range_findings(_grid(model.takes), stated, which)
     else:
         found = _scale_findings(model, stated, which)
-    return [*found, *_bundle_findings(model, which)]
+    return [*found, *_metadata_findings(model, which), *_bundle_findings(model, which)]
+
+
+def _metadata_findings(model: Subject, which: str) -> list[Finding]:
+    """The metadata inside a `.tflite` file."""
+    used = model.preprocessing
+    stated = tflite_metadata.stated(model.artifact.path, used) if model.artifact.format == "tflite" else None
+    if stated is None or same_normalisation(stated, used):
+        return []
+    said = (
+        f"the metadata in the {which} model's file says (x - {_short(stated.mean)}) / {_short(stated.std)}, "
+        f"but (x - {_short(used.mean)}) / {_short(used.std)} is used"
+    )
+    evidence = {"model": which, "mean": list(stated.mean), "std": list(stated.std)}
+    return [Finding("metadata-differs", "warning", said, evidence)]
 
 
 def _scale_findings(model: Subject, stated: NDArray[np.float64], which: str) -> list[Finding]:

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.check import Scores
-from edgeffnet.audit import contract, dead_classes, label_order, trials
+from edgeffnet.audit import contract, dead_classes, label_order, tflite_metadata, trials
 from edgeffnet.audit.alternatives import FAMILIES, Family
 from edgeffnet.audit.finding import Finding
 from edgeffnet.audit.paired import mcnemar
 from edgeffnet.audit.scoring import ScoresOf
 from edgeffnet.audit.subject import Subject
 from edgeffnet.audit.trials import Bench, Indices, Trial
-from edgeffnet.images import LabelledImage
+from edgeffnet.images import LabelledImage, Preprocessing
 
 # Images on which the other model is asked whether it has the same mistake.
 _ASKED = 512
@@ -85,10 +85,17 @@ def _of_preprocessing(int8: Bench, reference: Bench, order: Indices) -> list[Fin
         families: Sequence[Family] = FAMILIES
         if bench is reference and not worse:
             families = () if int8.model.artifact.input == "float32" else ("normalisation",)
-        for trial in trials.mistakes(bench, order, families, [other.model.preprocessing]):
+        for trial in trials.mistakes(bench, order, families, _known(bench.model, other.model)):
             if trial.alternative.mistake not in found:
                 found[trial.alternative.mistake] = _finding(trial, bench, other, order)
     return list(found.values())
+
+
+def _known(model: Subject, other: Subject) -> list[Preprocessing]:
+    """Other normalisations that somebody states."""
+    tflite = model.artifact.format == "tflite"
+    written = tflite_metadata.stated(model.artifact.path, model.preprocessing) if tflite else None
+    return [other.preprocessing, *([written] if written else [])]
 
 
 def _worse(first: Bench, second: Bench, order: Indices) -> bool:

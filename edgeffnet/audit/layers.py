@@ -106,6 +106,8 @@ def compare(subject: Subject, reference: Subject, images: Sequence[LabelledImage
         ends = _merged(pool.each(lambda one, other: _extremes(matched, factors, one, other)))
     except UnmatchedError as error:
         return Layers((), 0, str(error))
+    except (RuntimeError, ValueError) as error:  # runtimes raise these for tensors that they do not keep
+        return Layers((), 0, f"the runtime does not show its tensors ({str(error).splitlines()[0]})")
     rows = [_row(*parts) for parts in zip(matched, sums, factors, ends, strict=True)]
     conflicts = tensors.conflicts(subject.artifact.path) if subject.artifact.format == "tflite" else {}
     return Layers(tuple(rows), len(chosen), conflicts=conflicts)
@@ -148,12 +150,14 @@ def findings(layers: Layers, p: float | None) -> list[Finding]:
 
 
 def _behind(rows: Sequence[LayerError]) -> list[float]:
-    """The signal-to-noise of each layer, or the best of what is made of it alone, where that is better."""
+    """The signal-to-noise of each layer, or that of the worst of what is made of it alone, where that is better."""
     made = [row.snr_db for row in rows]
+    readers: list[list[int]] = [[] for _ in rows]
     for place in range(len(rows) - 1, -1, -1):
+        made[place] = max(made[place], min((made[one] for one in readers[place]), default=-_MOST_DB))
         if rows[place].operator not in _MIXING or len(rows[place].sources) == 1:
             for source in rows[place].sources:
-                made[source] = max(made[source], made[place])
+                readers[source].append(place)
     return made
 
 

@@ -179,5 +179,7 @@ if __name__ == "__main__":
     try:
         main(sys.argv[1])
     except Exception as error:  # runtimes raise what they like; the caller wants one line
-        print(json.dumps({"error": (str(error).strip() or type(error).__name__).splitlines()[0]}))
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        # OpenVINO begins with places in its source and ends with the reason.
+        print(json.dumps({"error": lines[-1] if lines[0].startswith("Exception from") else lines[0]}))
         sys.exit(1)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from calib import graph
@@ -24,6 +25,7 @@ _NAMED = 0.9
 _LEAST_MATCHED = 0.5
 _LAYERS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 _EQUAL = 0.05
+_VALUES = {schema.TensorType.FLOAT32, schema.TensorType.INT8, schema.TensorType.UINT8, schema.TensorType.INT16}
 
 
 def opened(subject: Subject, reference: Subject) -> tuple[tuple[Pair, ...], Callable[[], tuple[Side, Side]]]:
@@ -92,6 +94,8 @@ def _outputs(data: bytes) -> list[Output]:
             behind[index] = inputs[0]
             continue
         tensor = main.tensors[index]
+        if tensor.type not in _VALUES:
+            continue
         shape = tuple(int(size) for size in tensor.shape)
         found.append(Output(graph.tensor_name(tensor), kind, index, shape, inputs))
     return found

@@ -1,7 +1,7 @@
 """Trying the usual mistakes: does a model score better with another preprocessing than with the stated one?
 
-Alternatives are looked at on a few images by the probability they give the true class, the least
-promising dropped early. The best of each family is then tried on images that did not choose it, by
+Alternatives are looked at on a few images by the probability they give the true class. The best of each
+family is then tried on images that did not choose it, by
 the classes alone: McNemar's exact test, times the number of those tried.
 """
 
@@ -28,10 +28,9 @@ from edgeffnet.statistics import paired_difference
 Indices = NDArray[np.int64]
 
 SIGNIFICANT = 1e-3
-# Images on which alternatives are looked at, first few, then more of the promising ones.
-_LOOKS = (32, 128)
-_HOPELESS = -2.0
-_PROMISING = 1.0
+# Images on which alternatives are looked at; one that gains more than half its standard error is tried.
+_LOOKED_AT = 160
+_PROMISING = 0.5
 # Images on which one is tried. A clear answer ends a trial; so rare by chance that many looks cost nothing.
 _TRIED = 4096
 _FIRST_TRIED = 256
@@ -125,7 +124,7 @@ def mistakes(
 
     Once one is found, the others are tried with it put right. `known` are other normalisations to try.
     """
-    looked_at = order[: min(_LOOKS[-1], len(order) // 4)]
+    looked_at = order[: min(_LOOKED_AT, len(order) // 4)]
     rest = order[len(looked_at) :][:_TRIED]
     stated, left, found = bench.model.preprocessing, list(families), list[Trial]()
     while left:
@@ -144,25 +143,16 @@ def _promising(
     bench: Bench, stated: Preprocessing, others: Sequence[Alternative], indices: Indices
 ) -> list[Alternative]:
     """The best of each family that looks better than `stated`, best first."""
-    left = [(0.0, other) for other in others]
-    for count in _LOOKS:
-        part = indices[:count]
-        if len(part) < 2:
-            return []
-        _, before = bench.at(stated, part)
-        left = [(_gain(bench.at(one.preprocessing, part)[1] - before), one) for _, one in left]
-        left = [(gain, one) for gain, one in left if gain > _HOPELESS]
+    if len(indices) < 2:
+        return []
+    _, before = bench.at(stated, indices)
+    gains = [bench.at(one.preprocessing, indices)[1] - before for one in others]
     best: dict[Family, Alternative] = {}
-    for gain, one in sorted(left, key=lambda entry: -entry[0]):
-        if gain > _PROMISING:
+    for gain, one in sorted(zip(gains, others, strict=True), key=lambda entry: -float(entry[0].mean())):
+        error = float(gain.std(ddof=1)) / math.sqrt(len(gain))
+        if gain.mean() > _PROMISING * error:
             best.setdefault(one.family, one)
     return list(best.values())
-
-
-def _gain(differences: NDArray[np.float64]) -> float:
-    """The mean in its own standard errors."""
-    error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
-    return float(differences.mean()) / max(error, 1e-9)
 
 
 def _tried(bench: Bench, stated: Preprocessing, other: Alternative, indices: Indices, tests: int) -> Trial | None:
