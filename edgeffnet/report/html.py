@@ -109,7 +109,9 @@ def _title(report: Mapping[str, Any]) -> str:
     if report["kind"] == "audit":
         int8, reference = (PurePath(report["models"][name]["file"]).name for name in ("int8", "reference"))
         return f"{int8} against {reference}"
-    return f"{', '.join(model['path'] for model in report['models'])} on {report['target']}"
+    measured = report["models"]
+    what = measured[0]["path"] if len(measured) == 1 else f"{len(measured)} models"
+    return f"{what} on {'this machine' if report['target'] == 'local' else report['target']}"
 
 
 def _readable(value: Any) -> Any:

@@ -45,7 +45,7 @@ def _beside_fp32(report: Report) -> list[Part]:
     floor = (report.get("budget") or report.get("floor") or {}).get("drop_points")
     if drops:
         lines = [Line(0), *([Line(floor, f"limit {floor:g}")] if floor is not None else [])]
-        parts.append(intervals.drawing("drop", drops, "drop of top-1 against fp32, points (paired)", lines))
+        parts.append(intervals.drawing("drop", drops, "drop of top-1, points (paired)", lines))
     elif not labelled:
         agreeing = [
             _shares(one["name"], one["accuracy"]["agreement"], False)
@@ -68,38 +68,38 @@ def _beside_fp32(report: Report) -> list[Part]:
 
 
 def _table(known: Sequence[Mapping[str, Any]]) -> Table:
+    labelled = any(model["accuracy"]["top1"] for model in known)
     rows = []
     for model in known:
         at = model["accuracy"]
         drop, agreement = at.get("drop"), at.get("agreement")
-        rows.append(
-            (
-                model["name"],
-                _share(at["top1"]),
-                share_interval(at["top1"]),
-                _share(at["top5"]),
-                UNKNOWN if drop is None else signed(drop["value"]),
-                points_interval(drop),
-                _share(agreement),
-                share_interval(agreement),
-                decibels(at["snr_db"]) if "snr_db" in at else UNKNOWN,
-                f"{at['ties']:,}" if "ties" in at else UNKNOWN,
-            )
+        right = (
+            _share(at["top1"]),
+            share_interval(at["top1"]),
+            _share(at["top5"]),
+            UNKNOWN if drop is None else signed(drop["value"]),
+            points_interval(drop),
         )
-    headings = (
-        *("model", "top-1", "95%", "top-5", "drop, points", "95%", "agreement", "95%", "SNR of logits", "ties"),
-    )
+        beside = (
+            _share(agreement),
+            share_interval(agreement),
+            decibels(at["snr_db"]) if "snr_db" in at else UNKNOWN,
+            f"{at['ties']:,}" if "ties" in at else UNKNOWN,
+        )
+        rows.append((model["name"], *(right if labelled else ()), *beside))
+    headings = ("top-1", "95%", "top-5", "drop, points", "95%") if labelled else ()
     at = known[0]["accuracy"]
     caption = (
         f"On {at['images']:,} images: {at['source']}. Drop and agreement are paired with the float model; where a top "
         "score is shared (ties) the lower class index counts."
     )
-    return Table(headings, tuple(rows), frozenset(range(1, 10)), caption)
+    headings = ("model", *headings, "agreement", "95%", "SNR of logits", "ties")
+    return Table(headings, tuple(rows), frozenset(range(1, len(headings))), caption)
 
 
 def _why_unknown(report: Report) -> str:
     """The note that gives the reason."""
-    notes = [note for note in report["notes"] if "no accuracy" in note or "random weights" in note]
+    notes = [note for note in report["notes"] if "no accuracy is stated" in note or "random weights" in note]
     return f"{'; '.join(notes)}." if notes else "No accuracy was measured: no validation images were given."
 
 

@@ -22,7 +22,8 @@ def section(report: Report) -> Section:
         parts.append(Text(tuple(report["notes"]), listed=True, title="What to know of these figures"))
     parts.append(_seconds(report["seconds"]))
     if report.get("tools"):
-        parts.append(Facts(tuple(Fact(name, version) for name, version in report["tools"].items()), "Versions"))
+        versions = ", ".join(f"{name} {version}" for name, version in report["tools"].items())
+        parts.append(Text((f"{versions}.",), title="Versions"))
     return Section("method", "How each figure was obtained", tuple(parts))
 
 
