@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from edgeffnet.commands.audit import audit as audit_command
 from edgeffnet.commands.int8 import int8_options
 from edgeffnet.commands.limits import budget_of, limit_options
 from edgeffnet.commands.networks import network_options, rule_options
 from edgeffnet.commands.profile import profile as profile_command
 from edgeffnet.commands.quantize import quantize as quantize_command
+from edgeffnet.commands.report import report as report_command
+from edgeffnet.commands.report import say_missing_page
 from edgeffnet.commands.target import target as target_commands
 from edgeffnet.errors import EdgeffnetError, UsageError
 
@@ -91,6 +94,7 @@ def main() -> None:
     Examples:
       edgeffnet build --device rpi4 --max-latency 50ms
       edgeffnet build --device local --max-latency 8ms --calib photos/ --val val.csv
+      edgeffnet audit out --val val.csv --max-drop 0.5
       edgeffnet predict out/model_int8.tflite cat.jpg
       edgeffnet devices rpi4
     """
@@ -176,6 +180,7 @@ def build(
     report = run(device, budget, networks=NetworkOptions(**named), formats=chosen_formats, risk=chance, **options)
     if plot is not None:
         _draw(plot, report.frontier, report.device, budget, report.percentile)
+    say_missing_page()
     if as_json:
         click.echo(report.to_json(), nl=False)
         return
@@ -209,15 +214,19 @@ def _plan(
 
 
 def _require_writable(plot: Path) -> None:
+    from edgeffnet.report.plots.canvas import require_library
+
+    require_library("--plot")
     if plot.is_dir() or not plot.absolute().parent.is_dir():
         raise UsageError(f"--plot {plot}: not a file in a folder that is there")
 
 
 def _draw(plot: Path, points: Sequence[Point], device: str, budget: Budget, percentile: float) -> None:
-    from edgeffnet.report.frontier_plot import svg
+    from edgeffnet.report.plots.frontier import svg
 
+    drawn = svg([point.to_dict() for point in points], device, budget.latency_ms, percentile)
     try:
-        plot.write_text(svg(points, device, budget, percentile), encoding="utf-8")
+        plot.write_text(drawn, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--plot {plot}: {error.strerror}") from None
 
@@ -266,6 +275,9 @@ def predict(model: Path, images: tuple[Path, ...], top: int, threads: int, as_js
     "--plot", type=click.Path(path_type=Path), metavar="SVG", help="Where to draw the --sustained run; sustained.svg."
 )
 @click.option("--require-delegated", is_flag=True, help="Fail when an operator ran outside the accelerated path.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="DIR", help="Folder for report.json and report.html."
+)
 @_as_json
 def validate(path: Path, val: Path | None, targets: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Measure latency, and with --val accuracy, of a bundle (or one model in it) here or on a target.
@@ -274,7 +286,7 @@ def validate(path: Path, val: Path | None, targets: tuple[str, ...], as_json: bo
 
     \b
     Examples:
-      edgeffnet validate out --val val.csv
+      edgeffnet validate out --val val.csv --output validation
       edgeffnet validate out/model_int8.tflite --threads 1 --json
       edgeffnet validate out --target ssh://pi@raspberrypi.local --val val.csv
       edgeffnet validate out/model_int8.tflite --target qemu://cortex-a72 --val val.csv
@@ -282,10 +294,13 @@ def validate(path: Path, val: Path | None, targets: tuple[str, ...], as_json: bo
       edgeffnet validate out --target 'adb://R58M123ABC?benchmark_model=android_aarch64_benchmark_model'
     """
     from edgeffnet.bundle.validate import validate as run
+    from edgeffnet.report.document import to_json
 
     found = run(path, val, targets=targets, **options)
+    if options["output"] is not None:
+        say_missing_page()
     if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+        click.echo(to_json(found.to_dict()), nl=False)
         return
     from edgeffnet.report.terminal import show_validation
 
@@ -388,6 +403,8 @@ def scale(variants: tuple[str, ...], phis: tuple[float, ...], device: str | None
         scale_tables.show(rows)
 
 
+main.add_command(audit_command)
 main.add_command(profile_command)
 main.add_command(quantize_command)
+main.add_command(report_command)
 main.add_command(target_commands)

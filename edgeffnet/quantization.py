@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -26,6 +25,8 @@ from edgeffnet.float_models import read as read_model
 from edgeffnet.images import Pixels, Preprocessing, read_preprocessing
 from edgeffnet.mixed_precision import Bench, Mixed, MixedPrecision, leave_in_float
 from edgeffnet.production import Checked, Granularity, Interface, Producer
+from edgeffnet.report import files
+from edgeffnet.report.document import document
 from edgeffnet.report.progress import Steps
 from edgeffnet.report.quiet import quiet
 from edgeffnet.request import require_int8_options
@@ -40,7 +41,10 @@ FORMATS: tuple[Format, ...] = ("tflite", "openvino")
 
 @dataclass(frozen=True)
 class Quantized:
-    """The artefacts of a user's model, and their accuracy beside the float model's on the same images."""
+    """The artefacts of a user's model, and their accuracy beside the float model's on the same images.
+
+    `machine` is the one on which they ran.
+    """
 
     output: Path
     model: FloatModel
@@ -48,14 +52,17 @@ class Quantized:
     accuracies: dict[Artifact, Accuracy]
     calibration: dict[str, Any]
     validation: str
+    floor: Budget
     mixed: tuple[MixedPrecision, ...]
+    machine: dict[str, Any]
     notes: tuple[str, ...]
     seconds: dict[str, float]
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "schema_version": "1",
+        """Plain data as `report.json` holds it; paths are relative to the output folder."""
+        body = {
             "model": {"file": self.model.name, "sha256": self.model.sha256, "classes": self.model.classes},
+            "floor": self.floor.to_dict(),
             "artifacts": [
                 {
                     **made.artifact.to_dict(self.output),
@@ -67,9 +74,12 @@ class Quantized:
             "calibration": self.calibration,
             "validation": self.validation,
             "mixed_precision": [mixed.to_dict() for mixed in self.mixed],
+            "target": "local",
+            "machine": self.machine,
             "notes": list(self.notes),
             "seconds": {name: round(taken, 3) for name, taken in self.seconds.items()},
         }
+        return document("quantize", body)
 
 
 @dataclass(frozen=True)
@@ -151,7 +161,7 @@ def quantize(
         if sensitivity:
             with steps("Measuring what each layer's rounding costs"):
                 _write_sensitivities(work / "sensitivity.csv", producer)
-        return _written(made, producer, source, names, work, output, steps)
+        return _written(made, producer, source, floor, names, work, output, steps)
 
 
 class ModelProducer(Producer):
@@ -281,6 +291,7 @@ def _written(
     made: _Made,
     producer: ModelProducer,
     source: FloatModel,
+    floor: Budget,
     labels: Sequence[str],
     work: Path,
     output: Path,
@@ -298,13 +309,13 @@ def _written(
         accuracies={final[artifact]: at for artifact, at in made.accuracies.items()},
         calibration=calibration,
         validation=made.images.source,
+        floor=floor,
         mixed=made.mixed,
+        machine=agent.machine(),
         notes=_notes(made, source, producer),
         seconds=steps.seconds,
     )
-    (work / "report.json").write_text(
-        json.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    files.write(work, found.to_dict())
     manifest.write(work, {"model": {"file": source.name, "sha256": source.sha256}, "calibration": calibration})
     return found
 

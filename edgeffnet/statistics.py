@@ -21,7 +21,7 @@ class Interval:
         return asdict(self)
 
 
-def share(successes: int, trials: int) -> Interval:
+def share(successes: float, trials: float) -> Interval:
     """Wilson's score interval (1927) of a share; `trials` > 0."""
     p, z2 = successes / trials, _Z95 * _Z95
     centre = (p + z2 / (2 * trials)) / (1 + z2 / trials)
@@ -29,7 +29,7 @@ def share(successes: int, trials: int) -> Interval:
     return Interval(p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half)))
 
 
-def paired_difference(lost: int, gained: int, trials: int) -> Interval:
+def paired_difference(lost: float, gained: float, trials: float) -> Interval:
     """(lost - gained) / trials over pairs: Wald's interval with Agresti and Min's (2005) half counts.
 
     `lost` pairs were right before and wrong after, `gained` the reverse.

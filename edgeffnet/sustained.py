@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +12,10 @@ from numpy.typing import NDArray
 from converters.artifact import Artifact
 from edgeffnet.errors import UsageError
 from edgeffnet.images import Preprocessing
-from edgeffnet.report.svg import document, escaped
 from edgeffnet.targets.target import Progress, Target
 from edgeffnet.validation import load_request, shards
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
-_WIDTH, _HEIGHT, _MARGIN = 800, 360, 60
 
 
 @dataclass(frozen=True)
@@ -53,26 +50,6 @@ class Sustained:
             f"({self.slowdown:.2f} times){warmth}"
         )
 
-    def svg(self) -> str:
-        """p50 and p90, and the temperature where it is known, against time."""
-        at = [found["at_s"] for found in self.slices]
-        p50, p90 = ([found[name] for found in self.slices] for name in ("p50_ms", "p90_ms"))
-        top = 1.1 * max(p90)
-        lines = [_line(at, p50, at[-1], top, "#1f5fbf"), _line(at, p90, at[-1], top, "#9fbfe8")]
-        heat = [(found["at_s"], found["temperature_c"]) for found in self.slices if found["temperature_c"] is not None]
-        words = [f"p50 (dark) and p90 of {self.artifact} on {self.on}, 0 to {top:.1f} ms over {at[-1]:.0f} s"]
-        if heat:
-            lines.append(_line([when for when, _ in heat], [value for _, value in heat], at[-1], 100.0, "#c0392b"))
-            words.append("temperature (red), 0 to 100 C")
-        labels = "".join(
-            f'<text x="{_MARGIN}" y="{22 + 18 * index}">{escaped(text)}</text>' for index, text in enumerate(words)
-        )
-        frame = (
-            f'<rect x="{_MARGIN}" y="{_MARGIN}" width="{_WIDTH - 2 * _MARGIN}" height="{_HEIGHT - 2 * _MARGIN}" '
-            'fill="none" stroke="#888"/>'
-        )
-        return document(_WIDTH, _HEIGHT, 13, (frame, *lines, labels))
-
 
 def sustain(
     artifact: Artifact,
@@ -103,12 +80,3 @@ def seconds_of(text: str) -> float:
     if not match or not 1 <= float(match[1]) * _UNITS[match[2]] <= 86400:
         raise UsageError(f"--sustained {text!r}: not a time such as 30s, 10m or 1h, up to a day")
     return float(match[1]) * _UNITS[match[2]]
-
-
-def _line(at: Sequence[float], values: Sequence[float], end: float, top: float, colour: str) -> str:
-    points = " ".join(
-        f"{_MARGIN + (_WIDTH - 2 * _MARGIN) * when / end:.1f},"
-        f"{_HEIGHT - _MARGIN - (_HEIGHT - 2 * _MARGIN) * min(value / top, 1.0):.1f}"
-        for when, value in zip(at, values, strict=True)
-    )
-    return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>'

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -55,6 +55,7 @@ class Latency:
     what loading added to the process. `affinity` is the cores it was kept on. `outliers` counts
     the runs beyond three deviations of the median; they are in every figure. `placement` says how
     many of the model's operators ran in the runtime's accelerated path, and which did not.
+    `quantiles_ms` tells the distribution: milliseconds by percent of the runs, "0" being the fastest.
     """
 
     on: str
@@ -81,6 +82,7 @@ class Latency:
     affinity: tuple[int, ...]
     placement: dict[str, Any]
     kind: str = "measured"
+    quantiles_ms: dict[str, float] = field(default_factory=dict)
 
     @property
     def typical_ms(self) -> float:
@@ -336,14 +338,52 @@ def _scores_of(
     stopped: threading.Event,
     progress: Progress | None,
 ) -> Scores:
-    feed = {"name": artifact.name, "mean": preprocessing.mean, "std": preprocessing.std}
+    inputs = [Input(artifact, preprocessing, shard) for shard in shards]
+    return np.concatenate(scores_of_inputs(inputs, target, threads=threads, stopped=stopped, progress=progress))
+
+
+@dataclass(frozen=True)
+class Input:
+    """A shard of images, and the artefact that is to run over it."""
+
+    artifact: Artifact
+    preprocessing: Preprocessing
+    file: Path
+
+
+def scores_of_inputs(
+    inputs: Sequence[Input],
+    target: Target,
+    *,
+    threads: int | None,
+    stopped: threading.Event,
+    progress: Progress | None = None,
+) -> list[Scores]:
+    """Scores float32 (n, classes) of each input as its artefact gives them, all from one process on `target`.
+
+    A lost link is taken up again where it broke, unless `stopped` is set. Raises TargetError when that fails too.
+    """
+    names: dict[Artifact, str] = {}
+    for artifact in dict.fromkeys(one.artifact for one in inputs):
+        taken = artifact.name in names.values()
+        names[artifact] = f"{artifact.name} {len(names) + 1}" if taken else artifact.name
     made: list[Scores] = []
     attempt = 0
-    while len(made) < len(shards):
-        left = shards[len(made) :]
+    while len(made) < len(inputs):
+        left = inputs[len(made) :]
+        before: list[dict[str, Any]] = [{"do": "cores", "threads": threads}]
         try:
-            before = [{"do": "cores", "threads": threads}, load_request(target, artifact, artifact.name)]
-            requests = [{"do": "predict", "inputs": target.push(shard), **feed} for shard in left]
+            before += [load_request(target, one, names[one]) for one in dict.fromkeys(one.artifact for one in left)]
+            requests = [
+                {
+                    "do": "predict",
+                    "name": names[one.artifact],
+                    "inputs": target.push(one.file),
+                    "mean": one.preprocessing.mean,
+                    "std": one.preprocessing.std,
+                }
+                for one in left
+            ]
             answers = target.run([*before, *requests], timeout=120 + 3.0 * SHARD_IMAGES * len(left), progress=progress)
         except TargetLostError as error:
             answers = error.results
@@ -351,8 +391,8 @@ def _scores_of(
             if attempt == _ATTEMPTS or stopped.is_set():
                 raise
             time.sleep(2.0**attempt)
-        made += [_decoded(target.name, answer) for answer in answers[2:]]
-    return np.concatenate(made)
+        made += [_decoded(target.name, answer) for answer in answers[len(before) :]]
+    return made
 
 
 def _decoded(name: str, answer: Mapping[str, Any]) -> Scores:

@@ -101,7 +101,7 @@ def find_contract(model: Path) -> tuple[Preprocessing, tuple[str, ...], Artifact
     """Preprocessing, labels and contract of a model in a bundle, from the folder it lies in."""
     from edgeffnet.images import read_preprocessing
 
-    folder = _bundle_of(model)
+    folder = bundle_of(model)
     if folder is None:
         raise DataError(f"{model}: no {CONTRACT} beside it or above; predict needs a model in its bundle folder")
     path = folder / CONTRACT
@@ -121,13 +121,13 @@ def find_contract(model: Path) -> tuple[Preprocessing, tuple[str, ...], Artifact
 
 def require_trained(model: Path) -> None:
     """UsageError for a model of a bundle whose weights were drawn at random: it has no accuracy."""
-    folder = _bundle_of(model)
+    folder = bundle_of(model)
     if folder and json.loads((folder / CONTRACT).read_text(encoding="utf-8")).get("trained") is False:
         raise UsageError(f"{model}: its weights are random, for latency only: leave out --val")
 
 
-def _bundle_of(model: Path) -> Path | None:
-    """The folder of the contract that a model lies under."""
+def bundle_of(model: Path) -> Path | None:
+    """The folder of the contract that a model lies under; None where it is in no bundle."""
     folders = (model.parent, model.parent.parent)
     return next((folder for folder in folders if (folder / CONTRACT).is_file()), None)
 

@@ -14,11 +14,15 @@ import numpy as np
 from converters.artifact import Artifact
 from converters.check import log_probabilities
 from edgeffnet import imagesets, phone_validation
-from edgeffnet.bundle.contents import CONTRACT, find_contract, require_trained
+from edgeffnet.bundle.contents import CONTRACT, bundle_of, find_contract, require_trained
 from edgeffnet.errors import DataError, TargetError, UsageError
 from edgeffnet.images import Preprocessing
 from edgeffnet.instructions import Instructions, count
 from edgeffnet.phone_validation import PhoneAccuracy, PhoneLatency
+from edgeffnet.report import files, schema
+from edgeffnet.report.document import document
+from edgeffnet.report.plots import canvas
+from edgeffnet.report.plots import sustained as sustained_plot
 from edgeffnet.report.progress import Steps
 from edgeffnet.sustained import Sustained, seconds_of, sustain
 from edgeffnet.targets import address
@@ -68,9 +72,11 @@ class Validation:
     phone_latencies: Mapping[Artifact, PhoneLatency] = field(default_factory=dict)
     phone_accuracies: Mapping[Artifact, PhoneAccuracy] = field(default_factory=dict)
     sustained: Sustained | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        return {
+        """Plain data as `report.json` holds it; paths are relative to `root`."""
+        body = {
             "target": self.target,
             "machine": self.machine,
             "sustained": self.sustained.to_dict() if self.sustained else None,
@@ -87,7 +93,9 @@ class Validation:
                 }
                 for artifact in (*self.latencies, *self.phone_latencies, *self.instructions, *self.not_run)
             ],
+            "seconds": {name: round(taken, 3) for name, taken in self.seconds.items()},
         }
+        return document("validate", body)
 
 
 def _plain(figure: Figure | None) -> dict[str, Any] | None:
@@ -130,6 +138,7 @@ def validate(
     require_delegated: bool = False,
     sustained: str | None = None,
     plot: Path | None = None,
+    output: Path | None = None,
     steps: Steps | None = None,
 ) -> Validation:
     """Validates a bundle folder, or one model in it. Without fp32 model the int8 one is its own reference.
@@ -137,13 +146,17 @@ def validate(
     Several `targets`, of one kind, share the images; latency is the first one's. `strict` makes a
     disturbed timing a TargetError, `require_delegated` an operator outside the accelerated path.
     `sustained` is a time such as "10m" for which the first int8 model runs without a pause; `plot`
-    is the SVG that is drawn of it, `sustained.svg` where none is named.
+    is the SVG that is drawn of it, `sustained.svg` where none is named. `output` is a folder for
+    report.json and report.html.
     """
     seconds = None if sustained is None else seconds_of(sustained)
     asked = _Asked(" and ".join(targets), threads, percentile, mlperf, strict, require_delegated, seconds)
     drawing = _plot(plot, sustained)
+    if output is not None:
+        files.require_usable(output)
     models = _models(path)
     root = path if path.is_dir() else path.parent
+    schema.require_readable(bundle_of(models[0]) or root)
     artifacts = [find_contract(model)[2] for model in models]
     if val is not None:
         require_trained(models[0])
@@ -158,7 +171,9 @@ def validate(
         subject = _Subject(artifacts, preprocessing, len(labels), images, root)
         found = _on_phone(subject, phone, asked, steps) if phone else _on_target(subject, reached, asked, steps, stack)
     if drawing and found.sustained:
-        drawing.write_text(found.sustained.svg(), encoding="utf-8")
+        drawing.write_text(sustained_plot.svg(found.sustained.to_dict(), found.sustained.said()), encoding="utf-8")
+    if output is not None:
+        files.write(output, found.to_dict())
     return found
 
 
@@ -239,6 +254,7 @@ def _on_target(
         comparisons=comparisons,
         instructions=instructions,
         sustained=long,
+        seconds=steps.seconds,
     )
 
 
@@ -272,6 +288,7 @@ def _on_phone(subject: _Subject, phone: Phone, asked: _Asked, steps: Steps) -> V
         not_measured=not_measured,
         phone_latencies=measured,
         phone_accuracies=accuracies,
+        seconds=steps.seconds,
     )
 
 
@@ -316,15 +333,17 @@ def require_fast(measured: Mapping[Artifact, Latency | PhoneLatency | Instructio
 
 
 def _plot(plot: Path | None, sustained: str | None) -> Path | None:
-    """Where the sustained run is drawn; UsageError before the long run and not after it."""
+    """Where the sustained run is drawn, None where it is not; UsageError before the long run and not after it."""
     if sustained is None:
         if plot is not None:
             raise UsageError("--plot draws a sustained run: give --sustained too, such as 10m")
         return None
+    if plot is not None:
+        canvas.require_library("--plot")
     drawing = plot or Path("sustained.svg")
     if drawing.is_dir() or not drawing.resolve().parent.is_dir():
         raise UsageError(f"--plot {drawing}: not a file in a folder that exists")
-    return drawing
+    return drawing if canvas.available() else None
 
 
 def _models(path: Path) -> list[Path]:

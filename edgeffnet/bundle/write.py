@@ -9,6 +9,7 @@ from converters.artifact import Artifact
 from edgeffnet import devices, fastest, selection
 from edgeffnet.bundle import contents, manifest
 from edgeffnet.hashing import sha256_of
+from edgeffnet.report import files
 from edgeffnet.report.frontier import frontier
 from edgeffnet.report.report import ArtifactReport, Report
 from edgeffnet.request import Request
@@ -80,7 +81,7 @@ def write(
     contents.write_contract(
         folder, winner.producer.contract, weights.labels, list(settled.values()), trained=weights.trained
     )
-    (folder / "report.json").write_text(report.to_json(), encoding="utf-8")
+    files.write(folder, report.to_dict())
     built = {"device": request.device.name, "variant": winner.candidate.architecture.name, "io": request.interface}
     manifest.write(folder, {"seed": request.seed, **built, **made_from})
     return report

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from edgeffnet.commands.int8 import int8_options
+from edgeffnet.commands.report import say_missing_page
 
 _path = click.Path(path_type=Path)
 
@@ -49,12 +49,14 @@ def quantize(
     """
     from edgeffnet.budget import Budget
     from edgeffnet.quantization import quantize as run
+    from edgeffnet.report.document import to_json
 
     chosen = [name.strip() for name in formats.split(",") if name.strip()]
     floor = Budget(drop=max_drop, agreement=min_agreement)
     found = run(model, preprocessing, budget=floor, formats=chosen, **options)
+    say_missing_page()
     if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+        click.echo(to_json(found.to_dict()), nl=False)
         return
     from edgeffnet.report.terminal import show_quantized
 

@@ -20,6 +20,8 @@ PUBLISHED_TOP1 = {
 class Point:
     """A candidate: milliseconds with their interval and kind, percent of top-1 and its kind, bytes of int8.
 
+    `published_top1` is that of fp32 on ImageNet, whatever was measured.
+
     `top1_kind` is "measured" on the validation images in int8, or "published" of fp32 on ImageNet: the
     two cannot be compared. `size_kind` is "file", or "weights" for the least a file can take. `best` is
     True where no candidate with as good an accuracy (multiply-adds where it is unknown) is faster.
@@ -39,6 +41,7 @@ class Point:
     size_kind: Literal["file", "weights"]
     verdict: str
     why: str
+    published_top1: float | None = None
     best: bool = False
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,12 +59,12 @@ def frontier(
 
 def _point(candidate: Candidate, accuracy: Accuracy | None, trained: bool) -> Point:
     net, figure = candidate.architecture, candidate.latency
-    top1: float | None = None
-    kind: Literal["measured", "published", "no figure"] = "no figure"
+    printed = trained and net.rule == "official" and net.classes == 1000
+    published = PUBLISHED_TOP1.get(net.name) if printed else None
+    top1 = published
+    kind: Literal["measured", "published", "no figure"] = "no figure" if published is None else "published"
     if accuracy is not None and accuracy.top1 is not None:
         top1, kind = 100 * accuracy.top1.value, "measured"
-    elif trained and net.rule == "official" and net.classes == 1000 and net.name in PUBLISHED_TOP1:
-        top1, kind = PUBLISHED_TOP1[net.name], "published"
     estimated = isinstance(figure, EstimatedLatency)
     return Point(
         name=net.name,
@@ -78,6 +81,7 @@ def _point(candidate: Candidate, accuracy: Accuracy | None, trained: bool) -> Po
         size_kind="file" if candidate.size_bytes else "weights",
         verdict=candidate.verdict,
         why=candidate.reason,
+        published_top1=published,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,10 @@ from edgeffnet.budget import Budget
 from edgeffnet.fastest import Way
 from edgeffnet.mixed_precision import MixedPrecision
 from edgeffnet.probing.probe import Probe
+from edgeffnet.report.document import document, to_json
 from edgeffnet.report.frontier import Point
 from edgeffnet.selection import Candidate, bound_by, may_fit
 from edgeffnet.validation import Accuracy, Comparison, Latency
-
-SCHEMA_VERSION = "1"
 
 
 @dataclass(frozen=True)
@@ -77,8 +75,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data as `report.json` holds it; paths are relative to the output folder."""
-        return {
-            "schema_version": SCHEMA_VERSION,
+        body = {
             "device": self.device,
             "budget": self.budget.to_dict(),
             "threads": self.threads,
@@ -103,17 +100,8 @@ class Report:
             "notes": list(self.notes),
             "seconds": {name: round(taken, 3) for name, taken in self.seconds.items()},
         }
+        return document("build", body)
 
     def to_json(self) -> str:
-        """`to_dict` as JSON text without NaN or infinity (they become null)."""
-        return json.dumps(_finite(self.to_dict()), indent=2, ensure_ascii=False) + "\n"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and value - value != 0:
-        return None
-    return value
+        """`to_dict` as JSON text."""
+        return to_json(self.to_dict())

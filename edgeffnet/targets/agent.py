@@ -41,6 +41,8 @@ if TYPE_CHECKING or __name__ != "__main__":
 
 # 95% two-sided.
 _Z = 1.959964
+# The percentiles by which a distribution of times is told.
+_QUANTILES = (0, 1, 5, 10, 25, 50, 75, 90, 95, 99, 100)
 _MINIMUM_RUNS = 50
 _BLOCK_SECONDS = 0.25
 _WARM_UP_SECONDS = 0.5
@@ -508,6 +510,7 @@ class _Runs:
             "throughput_per_second": 1e3 / float(np.mean(self.times)),
             "outliers": int(np.sum(np.abs(np.asarray(self.times) - median) > 3 * deviation)),
             "max_ms": max(self.times),
+            "quantiles_ms": {str(p): float(np.percentile(self.times, p)) for p in _QUANTILES},
             "percentile": percentile,
             "value_ms": float(np.percentile(self.times, percentile)),
             "low_ms": low,

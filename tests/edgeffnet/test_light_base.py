@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = {"tensorflow", "keras", "openvino", "nncf", "onnx", "onnxruntime", "skimage", "sklearn", "scipy", "matplotlib"}
+HEAVY = {
+    *("tensorflow", "keras", "openvino", "nncf", "onnx", "onnxruntime", "skimage", "sklearn", "scipy"),
+    *("matplotlib", "jinja2", "jsonschema"),
+}
 
 
 def imported_by(code: str) -> set[str]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from edgeffnet import Budget, build, photographs
+from edgeffnet.report import schema
 from tests.conftest import Run
 
 MODELS = {
@@ -29,9 +30,19 @@ def report_of(bundle: Path) -> dict:
 def test_the_bundle_holds_every_artefact_its_contract_and_its_report(bundle: Path) -> None:
     present = {str(path.relative_to(bundle)) for path in bundle.rglob("*") if path.is_file()}
     companions = {"openvino/model_fp32.bin", "openvino/model_int8.bin"}
-    assert present == MODELS | companions | {"labels.txt", "preprocessing.json", "report.json", "manifest.json"}
+    others = {"labels.txt", "preprocessing.json", "report.json", "report.html", "manifest.json"}
+    assert present == MODELS | companions | others
     assert len((bundle / "labels.txt").read_text().splitlines()) == 1000
     assert not list(bundle.parent.glob(".*")), "work folders were left behind"
+
+
+def test_the_report_follows_its_schema_and_its_page_shows_its_sections(bundle: Path) -> None:
+    schema.check(report_of(bundle))
+    page = (bundle / "report.html").read_text()
+    assert 'id="verdict"' in page
+    names = ("frontier", "latency", "accuracy", "calibration", "method")
+    assert all(f'<section id="{name}">' in page for name in names)
+    assert report_of(bundle)["calibration"]["sha256"] in page
 
 
 def test_the_manifest_lists_every_file_by_hash_with_tools_seed_and_sources(bundle: Path) -> None:
@@ -145,7 +156,9 @@ def test_validate_measures_a_bundle_again(bundle: Path, run: Run, tmp_path: Path
     shutil.copy(photographs.path_of(photographs.HELD_OUT[0]), folder)
     done = run("validate", bundle, "--val", folder.parent, "--json")
     assert done.returncode == 0, done.stderr
-    models = json.loads(done.stdout)["models"]
+    found = json.loads(done.stdout)
+    schema.check(found)
+    models = found["models"]
     assert {model["path"] for model in models} == MODELS
     assert all(model["latency"]["p50_ms"] > 0 and model["accuracy"]["images"] == 1 for model in models)
 
@@ -157,7 +170,7 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(bundle: Path, run
         environment={"PYTHONHASHSEED": "12345"},
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["schema_version"] == "1"
+    assert json.loads(done.stdout)["schema_version"] == "2"
     for name in sorted(MODELS | {"openvino/model_fp32.bin", "openvino/model_int8.bin"}):
         assert (output / name).read_bytes() == (bundle / name).read_bytes(), name
 

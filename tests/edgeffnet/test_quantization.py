@@ -12,6 +12,7 @@ from statistics import median
 import pytest
 
 from calib import graph
+from edgeffnet.report import schema
 from tests.conftest import Run
 from tests.edgeffnet.test_own_weights import NAMES, PREPROCESSING
 
@@ -56,11 +57,14 @@ def test_a_float_tflite_becomes_a_bundle_that_verifies_and_predicts(run: Run, bu
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     report = json.loads(done.stdout)
+    schema.check(report)
     int8 = next(entry for entry in report["artifacts"] if entry["precision"] == "int8")
     assert int8["input"] == "uint8"
     assert int8["accuracy"]["agreement"]["value"] > 0.8
     assert report["calibration"]["convergence"]["tensor"]
     assert run("verify", out).returncode == 0
+    page = (out / "report.html").read_text()
+    assert report["machine"]["cpu"] in page and report["calibration"]["sha256"] in page
     from edgeffnet import photographs
 
     cat = photographs.path_of(photographs.HELD_OUT[0])
@@ -75,6 +79,7 @@ def test_a_floor_missed_in_int8_is_met_with_few_layers_in_float(run: Run, b0: di
     )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
+    schema.check(report)
     found = {mixed["artifact"]: mixed for mixed in report["mixed_precision"]}
     assert set(found) <= {"TFLite int8", "OpenVINO int8"}
     for mixed in found.values():
@@ -108,6 +113,7 @@ def test_one_scale_for_each_kernel_says_what_it_costs(run: Run, bundle: Path, tm
     )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
+    schema.check(report)
     (said,) = [note for note in report["notes"] if note.startswith("one scale for each kernel: ")]
     (int8,) = [entry for entry in report["artifacts"] if entry["precision"] == "int8"]
     here, beside, cost = (float(found) for found in re.findall(r"(-?[\d.]+)(?:%| points)", said))

@@ -16,6 +16,7 @@ import pytest
 
 from edgeffnet.bundle.contents import find_contract
 from edgeffnet.errors import TargetLostError
+from edgeffnet.report import schema
 from edgeffnet.targets.local import LocalTarget
 from edgeffnet.targets.target import Progress, Request
 from edgeffnet.validation import SHARD_IMAGES, compare, latencies, raw_scores
@@ -108,11 +109,15 @@ def test_a_latency_says_all_that_the_protocol_measures(bundle: Path, run: Run) -
     done = run("validate", bundle / "model_fp32.tflite", "--threads", "1", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
+    schema.check(found)
     (made,) = found["models"]
     latency = made["latency"]
     assert latency["threads"] == 1
     assert latency["low_ms"] <= latency["value_ms"] <= latency["high_ms"]
     assert latency["p50_ms"] <= latency["p90_ms"] <= latency["p99_ms"] <= latency["max_ms"]
+    told = latency["quantiles_ms"]
+    assert list(told.values()) == sorted(told.values())
+    assert (told["50"], told["100"]) == (latency["p50_ms"], latency["max_ms"])
     assert latency["throughput_per_second"] == pytest.approx(1e3 / latency["mean_ms"])
     assert latency["load_ms"] > 0
     assert latency["memory_bytes"] > 0
@@ -125,13 +130,32 @@ def test_a_latency_says_all_that_the_protocol_measures(bundle: Path, run: Run) -
 def test_a_long_run_is_sliced_and_drawn(bundle: Path, run: Run, tmp_path: Path) -> None:
     plot = tmp_path / "long.svg"
     model = bundle / "model_int8.tflite"
-    done = run("validate", model, "--sustained", "5s", "--plot", plot, "--json")
+    done = run("validate", model, "--sustained", "5s", "--plot", plot, "--output", tmp_path / "report", "--json")
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)["sustained"]
+    report = json.loads(done.stdout)
+    assert report == schema.read(tmp_path / "report")
+    assert "without a pause" in (tmp_path / "report" / "report.html").read_text()
+    found = report["sustained"]
     assert len(found["slices"]) >= 4
     assert found["slices"][-1]["at_s"] >= 5
     assert all(slice_["p50_ms"] <= slice_["p90_ms"] for slice_ in found["slices"])
     assert ElementTree.parse(plot).getroot().tag.endswith("svg")
+
+
+def test_a_report_is_not_written_into_a_bundle(bundle: Path, run: Run) -> None:
+    done = run("validate", bundle, "--output", bundle)
+    assert done.returncode == 2
+    assert "choose another folder" in done.stderr
+
+
+def test_a_bundle_with_a_report_of_a_newer_schema_is_refused_at_once(bundle: Path, run: Run, tmp_path: Path) -> None:
+    for name in ("preprocessing.json", "labels.txt", "model_int8.tflite"):
+        (tmp_path / name).symlink_to(bundle / name)
+    report = json.loads((bundle / "report.json").read_text())
+    (tmp_path / "report.json").write_text(json.dumps({**report, "schema_version": "3"}))
+    done = run("validate", tmp_path / "model_int8.tflite")
+    assert done.returncode == 6
+    assert "upgrade" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_a_plot_without_a_run_or_a_folder_is_refused_at_once(bundle: Path, run: Run, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 import pytest
 
 from edgeffnet.errors import UsageError
+from edgeffnet.report import html, schema
 from edgeffnet.targets.adb import refusal
 from edgeffnet.targets.address import target
 from tests.conftest import Run, command
@@ -88,7 +89,9 @@ def nothing_left(bridge: Bridge) -> bool:
 def test_validate_over_adb(bridge: Bridge, bundle: Path) -> None:
     done = bridge.edgeffnet("validate", bundle / "model_int8.tflite", "--target", bridge.url, "--json")
     assert done.returncode == 0, done.stderr
-    (made,) = json.loads(done.stdout)["models"]
+    report = json.loads(done.stdout)
+    schema.check(report)
+    (made,) = report["models"]
     assert made["latency"]["kind"] == "measured"
     assert nothing_left(bridge)
 
@@ -100,6 +103,8 @@ def test_a_phone_without_python(bridge: Bridge, integer: Path, data: Path, run: 
     done = bridge.edgeffnet("validate", integer, "--val", val, "--target", url, "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
+    schema.check(found)
+    assert "benchmark_model" in html.render(found)
     by_name = {made["name"]: made for made in found["models"]}
     for name in ("TFLite int8", "TFLite fp32"):
         latency = by_name[name]["latency"]

@@ -16,6 +16,7 @@ import pytest
 from edgeffnet.bundle.contents import find_contract
 from edgeffnet.errors import UsageError
 from edgeffnet.instructions import count
+from edgeffnet.report import html, schema
 from edgeffnet.targets.address import target
 from edgeffnet.targets.qemu import EmulatedTarget
 from tests.conftest import Run, command
@@ -38,7 +39,10 @@ def test_int8_scores_are_this_machines_bit_for_bit(
     val = some_images(data, tmp_path, 20)
     done = run("validate", integer / "model_int8.tflite", "--val", val, "--target", prepared, "--json", timeout=600)
     assert done.returncode == 0, done.stderr
-    (made,) = json.loads(done.stdout)["models"]
+    report = json.loads(done.stdout)
+    schema.check(report)
+    assert "counted under emulation" in html.render(report)
+    (made,) = report["models"]
     assert made["comparison"]["bit_equal"]
     assert made["comparison"]["images"] == 20
     assert made["latency"] is None

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 from edgeffnet.errors import TargetError, TargetLostError, UsageError
+from edgeffnet.report import schema
 from edgeffnet.targets.address import target
 from edgeffnet.targets.target import Target
 from tests.conftest import Run, command
@@ -99,7 +100,9 @@ def test_validate_over_ssh_equals_this_machine(
     val = some_images(data, tmp_path, 80)
     done = run("validate", bundle / "model_int8.tflite", "--val", val, "--target", server.url(), "--json")
     assert done.returncode == 0, done.stderr
-    (made,) = json.loads(done.stdout)["models"]
+    report = json.loads(done.stdout)
+    schema.check(report)
+    (made,) = report["models"]
     assert made["comparison"]["images"] == 80
     assert made["comparison"]["bit_equal"]
     assert made["comparison"]["differing"] == 0

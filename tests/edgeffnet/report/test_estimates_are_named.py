@@ -98,10 +98,10 @@ def test_an_error_says_it(run: Run) -> None:
     assert "estimated" in done.stderr
 
 
-def test_the_plot_says_it_at_every_disc(run: Run, tmp_path: Path) -> None:
+def test_the_plot_says_it_at_every_mark(run: Run, tmp_path: Path) -> None:
     picture = tmp_path / "plot.svg"
     assert run(*PLAN, "--plot", picture).returncode == 0
-    titles = re.findall(r"<title>(.*?)</title>", picture.read_text())
+    titles = re.findall(r"<title>(lite.*?)</title>", picture.read_text())
     labels = re.findall(r">(lite\d[^<]*)</text>", picture.read_text())
     assert len(titles) == len(labels) == 3
     assert all("estimated" in text for text in (*titles, *labels))

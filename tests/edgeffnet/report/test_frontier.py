@@ -11,7 +11,7 @@ import pytest
 
 from edgeffnet import Budget, devices, scaling, selection
 from edgeffnet.report.frontier import Point, frontier
-from edgeffnet.report.frontier_plot import svg
+from edgeffnet.report.plots.frontier import svg
 from edgeffnet.selection import Candidate, judge, mark_chosen
 from edgeffnet.statistics import share
 from edgeffnet.validation import Accuracy
@@ -61,21 +61,32 @@ def test_untrained_networks_have_no_accuracy() -> None:
 
 
 def drawn(points: tuple[Point, ...]) -> ElementTree.Element:
-    return ElementTree.fromstring(svg(points, "rpi4 <&>", BUDGET, 90))
+    return ElementTree.fromstring(svg([point.to_dict() for point in points], "rpi4 <&>", BUDGET.latency_ms, 90))
 
 
-def test_the_plot_has_a_disc_an_interval_and_a_reason_for_each_and_the_budget() -> None:
+def marks(root: ElementTree.Element) -> list[ElementTree.Element]:
+    """The groups of points, each with its title."""
+    return [group for group in root.iter(f"{SVG}g") if group.find(f"{SVG}title") is not None]
+
+
+def texts(root: ElementTree.Element) -> list[str]:
+    return [text.text or "" for text in root.iter(f"{SVG}text")]
+
+
+def hollow(mark: ElementTree.Element) -> bool:
+    return any("fill: var(--paper)" in use.get("style", "") for use in mark.iter(f"{SVG}use"))
+
+
+def test_the_plot_has_a_mark_an_interval_and_a_reason_for_each_and_the_budget() -> None:
     points = frontier(candidates())
     root = drawn(points)
-    discs = root.findall(f"{SVG}circle")
-    titles = [disc.findtext(f"{SVG}title") or "" for disc in discs]
+    found = marks(root)
+    titles = [mark.findtext(f"{SVG}title") or "" for mark in found]
     assert [title.partition(":")[0] for title in titles] == [point.name for point in points]
     assert all(point.why in title for point, title in zip(points, titles, strict=True))
-    assert {disc.get("fill") for disc in discs} == {"white"}, "estimates are hollow"
-    texts = [text.text or "" for text in root.findall(f"{SVG}text")]
-    assert any("budget 40 ms" in text for text in texts)
-    across = [float(disc.get("cx", "0")) for disc in discs]
-    up = [float(disc.get("cy", "0")) for disc in discs]
+    assert all(hollow(mark) for mark in found), "estimates are hollow"
+    assert {"budget 40 ms", "chosen", "fits", "may fit", "rejected"} <= set(texts(root))
+    across, up = ([float(next(mark.iter(f"{SVG}use")).get(axis, "0")) for mark in found] for axis in "xy")
     assert across == sorted(across, reverse=True) and up == sorted(up)
 
 
@@ -83,13 +94,20 @@ def test_a_measured_figure_is_filled_and_what_has_none_is_counted() -> None:
     points = frontier(candidates())
     mixed = (replace(points[0], latency_kind="measured"), replace(points[1], latency_ms=None), *points[2:])
     root = drawn(mixed)
-    assert [disc.get("fill") == "white" for disc in root.findall(f"{SVG}circle")] == [False, True, True, True]
-    assert any("1 without a latency" in (text.text or "") for text in root.findall(f"{SVG}text"))
+    assert [hollow(mark) for mark in marks(root)] == [False, True, True, True]
+    assert "1 without a latency" in (root.findtext(f"{SVG}title") or "")
+
+
+def test_accuracies_of_two_kinds_are_not_drawn_on_one_scale() -> None:
+    points = frontier(candidates(), {"lite1": accuracy(99)})
+    assert "top-1, percent (published, of fp32 on ImageNet)" in texts(drawn(points))
+    unpublished = tuple(replace(point, published_top1=None) for point in points)
+    assert any(text.startswith("multiply-adds") for text in texts(drawn(unpublished)))
 
 
 def test_a_plot_of_nothing_is_still_a_picture() -> None:
     nothing = tuple(replace(point, latency_ms=None) for point in frontier(candidates()))
-    assert drawn(nothing).findall(f"{SVG}circle") == []
+    assert marks(drawn(nothing)) == []
 
 
 def test_the_report_of_a_build_holds_it(bundle: Path) -> None:
