@@ -257,7 +257,7 @@ class Producer:
         from converters import openvino_ir
 
         preprocessing, source = self.contract, self._openvino_source
-        if in_float:
+        if in_float and source.model != self.float_tflite:
             source = replace(source, model=with_float_weights(source.model, self.calibrated.unrounded, in_float))
         quantized = openvino_ir.quantize(
             openvino_ir.read_bytes(source.model),
