@@ -91,10 +91,11 @@ def test_a_floor_missed_in_int8_is_met_with_few_layers_in_float(run: Run, b0: di
         assert entry["accuracy"]["agreement"]["value"] >= 0.98
     model = graph.read((out / "model_int8.tflite").read_bytes())
     types = {graph.tensor_name(tensor): tensor.type for tensor in model.subgraphs[0].tensors}
-    assert types["block5a_dwconv"] == 9, "int8 where no layer was named"
+    rows = list(csv.DictReader((out / "sensitivity.csv").open()))
+    others = [row["layer"] for row in rows if row["layer"].endswith("dwconv") and row["layer"] not in mixed["layers"]]
+    assert others and all(types[name] == 9 for name in others), "int8 where no layer was named"
     assert types[mixed["layers"][-1]] == 0, "float where it was"
     assert len(list(out.glob("**/*mixed*"))) == 0
-    rows = list(csv.DictReader((out / "sensitivity.csv").open()))
     assert [row["layer"] for row in rows[:2]] == ["stem_conv", "block1a_dwconv"]
     assert len(rows) == mixed["of"]
     # A layer that dominates the noise is worse alone than all others together; most are not.
