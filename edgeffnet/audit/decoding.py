@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from edgeffnet.audit.scoring import Feed
 from edgeffnet.errors import DataError
 from edgeffnet.images import LabelledImage, Pixels, read
-from edgeffnet.validation import SHARD_IMAGES
 
-# The pixels that a shard holds at most, as many as of 64 images of 224 pixels.
-_SHARD_PIXELS = SHARD_IMAGES * 224 * 224
+# A shard's images, or as few larger ones as have the pixels of those at 224 a side.
+_SHARD_IMAGES = 32
+_SHARD_PIXELS = _SHARD_IMAGES * 224 * 224
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def shards(images: Sequence[LabelledImage], size: int) -> list[Shard]:
 
 
 def shard_size(resolution: int) -> int:
-    """How many images of so many pixels a side go into a shard: 64, or fewer large ones."""
-    return max(1, min(SHARD_IMAGES, _SHARD_PIXELS // (resolution * resolution)))
+    """How many images of so many pixels a side go into a shard: 32, or fewer large ones."""
+    return max(1, min(_SHARD_IMAGES, _SHARD_PIXELS // (resolution * resolution)))
 
 
 def decode(shard: Shard, feeds: Sequence[Feed], folder: Path, pool: Executor, *, compress: bool) -> Decoded:

@@ -28,12 +28,12 @@ from edgeffnet.validation import Input, scores_of_inputs
 
 Advance = Callable[[int, int, str], None]
 
-# Shards that a worker takes at once: a process starts and loads the models for each group.
-_GROUP = 8
+# Shards that a worker takes at once: for each group a process starts and loads the models.
+_GROUP = 16
 # Shards that a worker waits for before its first process starts.
-_FIRST = 2
+_FIRST = 6
 # Shards decoded ahead of each worker.
-_AHEAD = 8
+_AHEAD = 16
 
 
 @dataclass(frozen=True)
@@ -144,8 +144,8 @@ class _Run:
         self._changed = threading.Condition()
         self._ready: deque[Decoded] = deque()
         self._left = len(parts)
+        self._in_work = 0
         self._least = min(_FIRST * len(predictor.workers), len(parts))
-        self._ends = 1.5 * len(predictor.workers) if len(predictor.workers) > 1 else 1.0
         self._done: queue.SimpleQueue[Answer | BaseException] = queue.SimpleQueue()
         self._running = [threading.Thread(target=self._guarded, args=(self._decode,), daemon=True)]
         for worker in self._workers:
@@ -190,25 +190,30 @@ class _Run:
                     self._ready.append(made)
                     self._changed.notify_all()
 
-    def _take(self) -> list[Decoded]:
-        """The next shards for a worker, fewer towards the end; none when all are taken."""
+    def _take(self, finished: int) -> list[Decoded]:
+        """The next shards for a worker that `finished` some: its share of all that are left; none when none are."""
         with self._changed:
+            self._in_work -= finished
             self._changed.wait_for(
                 lambda: len(self._ready) >= max(self._least, 1) or not self._left or self._stopped.is_set()
             )
             if self._stopped.is_set():
                 return []
-            # The first worker leaves the others theirs; then all take less and less, to end together.
-            fair = max(1, len(self._ready) // len(self._workers)) if self._least else math.ceil(self._left / self._ends)
+            # What is ready at first is for all workers; later they are to end together.
+            shared = len(self._ready) if self._least else self._left + self._in_work
             self._least = 0
+            fair = math.ceil(shared / len(self._workers))
             taken = [self._ready.popleft() for _ in range(min(len(self._ready), _GROUP, fair))]
             self._left -= len(taken)
+            self._in_work += len(taken)
             self._changed.notify_all()
             return taken
 
     def _predict(self, worker: RemoteTarget) -> Callable[[], None]:
         def work() -> None:
-            while group := self._take():
+            finished = 0
+            while group := self._take(finished):
+                finished = len(group)
                 whole = [decoded for decoded in group if decoded.files]
                 inputs = [
                     Input(feed.subject.artifact, feed.preprocessing, file)

@@ -245,7 +245,8 @@ def _full_range(path: Path) -> tuple[int, int]:
 
     full = kernels = 0
     for node in openvino.Core().read_model(str(path)).get_ordered_ops():
-        if node.get_type_name() not in ("Convolution", "GroupConvolution", "MatMul"):
+        # Depthwise kernels are not summed in pairs.
+        if node.get_type_name() not in ("Convolution", "MatMul"):
             continue
         source = node.input_value(1).get_node()
         while source.get_type_name() in ("Convert", "Subtract", "Multiply", "Reshape", "FakeQuantize", "Transpose"):
