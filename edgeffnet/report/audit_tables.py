@@ -27,7 +27,9 @@ def show(found: Audit) -> None:
     )
     console.print(f"{_word(found.verdict)}  {escape(found.verdict.said)}")
     for gate in found.verdict.gates:
-        console.print(f"- {gate.name}: {_passed(gate)}: {escape(gate.said)}")
+        # The others are in the verdict's own words.
+        if gate.passed is not found.verdict.passed:
+            console.print(f"- {gate.name} {_passed(gate)}: {escape(gate.said)}")
     console.print(_figures(found))
     _print_findings(console, found.findings)
     if found.layers and found.layers.rows:

@@ -136,7 +136,7 @@ print(next(line.split()[1] for line in status.splitlines() if line.startswith("V
 
 
 def test_memory_does_not_grow_with_the_images(pictures: ImageSet, tmp_path: Path) -> None:
-    case, side, most = Case(tmp_path, Path(pictures.source)), 112, 12
+    case, side, most = Case(tmp_path, Path(pictures.source)), 112, 8
     colours.tflite(case.int8, colours.weights(0.06), side=side)
     colours.tflite(case.reference, colours.weights(), side=side)
     colours.contract(case.preprocessing, resolution=side)
