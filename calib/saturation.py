@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from calib import rounding
 from calib.graph import Layer
 
+# Steps that two weights may reach together.
+_ROOM = 128
 # Steps of a pair before rounding, which may move each of the two by one.
 _PAIR = 126
 # Fewer input channels than the instruction takes at once are laid out otherwise: there, half the range.
@@ -30,9 +32,20 @@ def steps(weights: NDArray[np.float64], kernel_shape: tuple[int, ...], layer: La
     inputs = kernel_shape[-1]
     if inputs < _GROUP:
         return 2 * alone
-    taps = weights.reshape(len(weights), -1, inputs)
-    if inputs % 2:
-        taps = np.pad(taps, ((0, 0), (0, 0), (0, 1)))
-    positive, negative = (np.maximum(sign * taps, 0) for sign in (1, -1))
+    return np.maximum(alone, _together(weights.reshape(len(weights), -1, inputs))[:, None] / _PAIR)
+
+
+def can_saturate(whole: NDArray[np.int16]) -> bool:
+    """Whether some pair of a kernel's 8-bit weights, (rows, taps, input channels), can exceed 16 bits."""
+    if whole.shape[-1] < _GROUP:
+        return bool(np.abs(whole).max(initial=0) > _ROOM // 2)
+    return bool(_together(whole.astype(np.float64)).max(initial=0) > _ROOM)
+
+
+def _together(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each row of (rows, taps, input channels), the most that two neighbours of one sign add up to."""
+    if weights.shape[-1] % 2:
+        weights = np.pad(weights, ((0, 0), (0, 0), (0, 1)))
+    positive, negative = (np.maximum(sign * weights, 0) for sign in (1, -1))
     pairs = np.maximum(*(part[..., 0::2] + part[..., 1::2] for part in (positive, negative)))
-    return np.asarray(np.maximum(alone, pairs.reshape(len(weights), -1).max(axis=1, keepdims=True) / _PAIR))
+    return np.asarray(pairs.reshape(len(weights), -1).max(axis=1))

@@ -185,8 +185,8 @@ def _machine(
     artifact = bench.model.artifact
     if artifact.format != "openvino" or artifact.precision != "int8" or own.scores is None:
         return [], [], []
-    full, kernels = _full_range(artifact.path)
-    static = f"{full} of its {kernels} int8 kernels use more than half of their range"
+    full, kernels = _can_saturate(artifact.path)
+    static = f"in {full} of its {kernels} int8 kernels neighbours of one sign exceed 128 steps together"
     if full == 0:
         return [], [f"{static}: sums of their products cannot saturate on any machine"], []
     here = devices.load("local").int8_saturates
@@ -230,7 +230,7 @@ def _saturation(reference: Scores, integers: Scores, in_float: Scores, static: s
     said = (
         f"int8 sums saturate on this machine, which adds pairs of products in 16 bits: signal-to-noise is "
         f"{snr[0]:.1f} dB, and {snr[1]:.1f} dB with products in float ({worse} of {len(reference)} images are "
-        f"worse, p = {p:.1g}); {static}: quantize with half of it for this machine"
+        f"worse, p = {p:.1g}); {static}: quantize it for this machine"
     )
     return [Finding("int8-saturates", "fault", said, evidence)]
 
@@ -239,14 +239,17 @@ def _centred(scores: Scores) -> Scores:
     return np.asarray(scores - scores.mean(axis=1, keepdims=True))
 
 
-def _full_range(path: Path) -> tuple[int, int]:
-    """Of an OpenVINO model's int8 kernels those with values beyond half of the range, and all."""
+def _can_saturate(path: Path) -> tuple[int, int]:
+    """Of an OpenVINO model's int8 kernels those in which a pair of products can exceed 16 bits, and all."""
     import openvino
+
+    from calib import saturation
 
     full = kernels = 0
     for node in openvino.Core().read_model(str(path)).get_ordered_ops():
         # Depthwise kernels are not summed in pairs.
-        if node.get_type_name() not in ("Convolution", "MatMul"):
+        kind = node.get_type_name()
+        if kind not in ("Convolution", "MatMul"):
             continue
         source = node.input_value(1).get_node()
         while source.get_type_name() in ("Convert", "Subtract", "Multiply", "Reshape", "FakeQuantize", "Transpose"):
@@ -254,6 +257,10 @@ def _full_range(path: Path) -> tuple[int, int]:
         if source.get_type_name() == "Constant" and source.get_element_type().get_type_name() in ("i8", "u8"):
             values = np.asarray(source.get_data()).astype(np.int16)
             values = values - 128 if source.get_element_type().get_type_name() == "u8" else values
+            if kind == "MatMul":
+                values = (values if node.get_attributes()["transpose_b"] else values.T)[:, None]
+            else:
+                values = np.moveaxis(values, 1, -1).reshape(len(values), -1, values.shape[1])
             kernels += 1
-            full += int(np.abs(values).max() > 64)
+            full += saturation.can_saturate(values)
     return full, kernels

@@ -103,7 +103,7 @@ def test_int8_sums_that_saturate_are_found_where_the_machine_has_them(
 
 
 @pytest.mark.slow
-def test_weights_of_half_their_range_cannot_saturate(pair: Pair) -> None:
+def test_weights_made_for_16_bit_sums_cannot_saturate(pair: Pair) -> None:
     int8, reference = openvino(pair, saturating=True)
     found = runtimes.compare(int8, reference, pair.validation.images[::30], count=8)
     assert found.findings == ()
