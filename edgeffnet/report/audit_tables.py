@@ -11,6 +11,7 @@ from rich.table import Table
 from edgeffnet.audit.finding import Finding
 from edgeffnet.audit.result import Audit
 from edgeffnet.audit.verdict import Gate, Verdict
+from edgeffnet.report.console import open_console, plain_table
 from edgeffnet.statistics import Interval
 
 _SHOWN = 5
@@ -19,8 +20,7 @@ _STYLES = {"fault": "red", "warning": "yellow", "note": "dim"}
 
 def show(found: Audit) -> None:
     """Prints an audit."""
-    terminal = Console(highlight=False)
-    console = terminal if terminal.is_terminal else Console(highlight=False, width=160)
+    console = open_console()
     console.print(
         f"{escape(found.int8.file)} against {escape(found.reference.file)} on {found.images.count:,} images of "
         f"{escape(found.images.source)}"
@@ -63,7 +63,7 @@ def _passed(gate: Gate) -> str:
 
 def _figures(found: Audit) -> Table:
     accuracy, error = found.accuracy, found.output_error
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = plain_table()
     for name in ("", "reference", "int8", "difference"):
         table.add_column(name, justify="left" if not name else "right")
     theirs, mine = accuracy.reference, accuracy.int8

@@ -6,11 +6,11 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
 from edgeffnet import devices
 from edgeffnet.errors import UsageError
+from edgeffnet.report.console import open_console, plain_table
 
 if TYPE_CHECKING:
     from edgeffnet.profiling.profile import Profiled
@@ -42,17 +42,17 @@ def details(name: str) -> dict[str, Any]:
 
 
 def show_listing(found: list[dict[str, Any]]) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = plain_table()
     for column in ("name", "cores", "GHz", "int8 arithmetic", "latency", "description"):
         table.add_column(column, justify="right" if column in ("cores", "GHz") else "left")
     for row in found:
         clock = f"{row['clock_ghz']:.1f}"
         table.add_row(row["name"], str(row["cores"]), clock, row["int8"], row["latency"], row["description"])
-    _console().print(table)
+    open_console().print(table)
 
 
 def show_details(found: dict[str, Any]) -> None:
-    console = _console()
+    console = open_console()
     console.print(f"[bold]{found['name']}[/bold]  {found['description']}")
     console.print(
         f"  {found['soc']}, {found['cores']} x {found['core']} at {found['clock_ghz']:.2f} GHz, "
@@ -80,23 +80,21 @@ def show_explanation(name: str, precision: str, as_json: bool) -> None:
     if as_json:
         print(json.dumps(asdict(found), indent=2, ensure_ascii=False))
         return
-    console = _console()
+    console = open_console()
     console.print(f"[bold]{name}[/bold] {found.precision}, {found.runtime}, {found.clock}")
-    prices = _plain_table("operators", "ns each", "expected", "per", "meaning", right=("ns each", "expected"))
+    prices = _columns("operators", "ns each", "expected", "per", "meaning", right=("ns each", "expected"))
     for price in found.prices:
         cost = (f"{price.nanoseconds:.3g}", f"{price.expected_nanoseconds:.3g}")
         prices.add_row(price.feature, *cost, price.unit, price.meaning)
     console.print(prices)
     measured = any(runtime.measured and runtime.label == found.runtime for runtime in device.runtimes)
     said = "measured ms" if measured else "published ms"
-    rows = _plain_table("model", "threads", said, "estimated ms", "source", right=("threads", said, "estimated ms"))
+    rows = _columns("model", "threads", said, "estimated ms", "source", right=("threads", said, "estimated ms"))
     for fitted in found.rows:
         row = fitted.row
         rows.add_row(row.model, str(row.threads), f"{row.ms:g}", f"{fitted.estimated_ms:.1f}", fitted.source)
     console.print(rows)
-    errors = _plain_table(
-        "model left out", "rows", "mean error", "inside its 90% interval", right=("rows", "mean error")
-    )
+    errors = _columns("model left out", "rows", "mean error", "inside its 90% interval", right=("rows", "mean error"))
     for by_model in found.by_model:
         score = by_model.score
         errors.add_row(by_model.model, str(score.rows), f"{score.error:.1%}", f"{score.covered:.0%}")
@@ -107,8 +105,8 @@ def show_explanation(name: str, precision: str, as_json: bool) -> None:
 
 def show_profiled(found: Profiled) -> None:
     """Prints what a new profile estimates of the models its fit has not seen."""
-    console = _console()
-    table = _plain_table(
+    console = open_console()
+    table = _columns(
         "model held out", "precision", "threads", "measured ms", "estimated ms", "error", right=_FIGURES_OF_PROFILE
     )
     for item in found.held_out:
@@ -130,8 +128,8 @@ def show_profiled(found: Profiled) -> None:
 _FIGURES_OF_PROFILE = ("threads", "measured ms", "estimated ms", "error")
 
 
-def _plain_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+def _columns(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    table = plain_table()
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left")
     return table
@@ -160,8 +158,3 @@ def _latency_basis(device: devices.Device) -> str:
     if device.transfer:
         return f"estimated from {device.transfer.device}'s rows"
     return f"estimated from {rows} published rows" if rows else "no basis"
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=160)

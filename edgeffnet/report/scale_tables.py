@@ -7,14 +7,12 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from edgeffnet import devices, scale_table, scaling
 from edgeffnet.architecture import Architecture
 from edgeffnet.budget import Budget
 from edgeffnet.errors import UsageError
 from edgeffnet.largest_phi import largest_phi
+from edgeffnet.report.console import open_console, plain_table
 from edgeffnet.scaling import Overrides
 from edgeffnet.wanted import NetworkOptions, architecture_at, check_rule
 
@@ -71,7 +69,7 @@ def to_csv(found: Sequence[dict[str, Any]]) -> str:
 
 def show(found: Sequence[dict[str, Any]]) -> None:
     """Prints the rows, published figures in brackets."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = plain_table()
     columns = ("network", "phi", "rule", "width", "depth", "pixels", "parameters", "MACs", "peak", "int8")
     for name in columns:
         table.add_column(name, justify="left" if name in ("network", "rule") else "right")
@@ -92,8 +90,7 @@ def show(found: Sequence[dict[str, Any]]) -> None:
             f"{row['int8_bytes'] / 1e6:.2f} MB",
         )
         table.add_row(*cells, *([_said(row["latency"])] if with_latency else []))
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=200)
+    console = open_console(width=200)
     console.print(table)
     for row in found:
         if "bound_by" in row:

@@ -14,6 +14,7 @@ from edgeffnet.budget import Budget
 from edgeffnet.bundle.validate import Validation
 from edgeffnet.planning import Plan
 from edgeffnet.quantization import Quantized
+from edgeffnet.report.console import open_console, plain_table
 from edgeffnet.report.frontier import Point
 from edgeffnet.report.report import Report
 from edgeffnet.selection import Candidate, EstimatedLatency, bound_by, limit_text, may_fit
@@ -25,7 +26,7 @@ _MARKS = {"chosen": "[green]chosen[/green]", "fits": "fits"}
 
 def show(report: Report) -> None:
     """Prints what was chosen and why, what each artefact does, and what to know about the figures."""
-    console = _console()
+    console = open_console()
     console.print(_asked(report.device, report.budget, report.percentile, report.threads))
     _print_candidates(console, report.candidates, report.frontier)
     console.print(
@@ -51,7 +52,7 @@ def show(report: Report) -> None:
 
 def show_plan(plan: Plan) -> None:
     """Prints the verdicts of a dry run and what its latencies rest on."""
-    console, candidates = _console(), plan.candidates
+    console, candidates = open_console(), plan.candidates
     console.print(_asked(plan.device, plan.budget, plan.percentile, plan.threads))
     _print_candidates(console, candidates, plan.frontier)
     figures = [candidate.latency for candidate in _shown(candidates) if isinstance(candidate.latency, EstimatedLatency)]
@@ -70,7 +71,7 @@ def show_plan(plan: Plan) -> None:
 
 def show_validation(found: Validation) -> None:
     """Prints the tables of a validation, and what to know about its figures."""
-    console = _console()
+    console = open_console()
     if found.instructions:
         console.print(_instructions(found))
     elif found.phone_latencies:
@@ -92,10 +93,10 @@ def show_validation(found: Validation) -> None:
 
 def show_quantized(found: Quantized) -> None:
     """Prints what int8 kept of a user's model, and what to know about the figures."""
-    console = _console()
+    console = open_console()
     images = next(iter(found.accuracies.values())).images
     console.print(f"{found.model.name} on {images} images: {escape(found.validation)}")
-    table = _table()
+    table = plain_table()
     _artifact_columns(table, timed=False)
     for made in found.checked:
         row = _artifact_row(made.artifact.name, made.artifact.bytes, None, found.accuracies.get(made.artifact))
@@ -108,7 +109,7 @@ def show_quantized(found: Quantized) -> None:
 
 def _instructions(found: Validation) -> Table:
     """Counts, in millions, for one inference."""
-    table = _table(f"On {_where(found.target)}: millions of instructions, emulated, no time")
+    table = plain_table(f"On {_where(found.target)}: millions of instructions, emulated, no time")
     for name in ("model", "multiply-accumulate", "load", "store", "other", "all", "top-1", "agreement"):
         table.add_column(name, justify="left" if name == "model" else "right")
     for artifact, counted in found.instructions.items():
@@ -122,7 +123,9 @@ def _instructions(found: Validation) -> Table:
 def _timed(found: Validation) -> Table:
     latency = next(iter(found.latencies.values()))
     cores = ", ".join(map(str, latency.affinity))
-    table = _table(f"On {_where(found.target)}: {found.machine['cpu']}, {_threads(latency.threads)} on cores {cores}")
+    table = plain_table(
+        f"On {_where(found.target)}: {found.machine['cpu']}, {_threads(latency.threads)} on cores {cores}"
+    )
     _artifact_columns(table)
     for artifact, latency in found.latencies.items():
         table.add_row(*_artifact_row(artifact.name, artifact.bytes, latency, found.accuracies.get(artifact)))
@@ -131,7 +134,7 @@ def _timed(found: Validation) -> Table:
 
 def _details(found: Validation) -> Table:
     """How each latency came about."""
-    table = _table()
+    table = plain_table()
     table.add_column("model")
     for name in ("p99", "deviation", "max", "runs", "outliers", "load", "first", "memory", "per second"):
         table.add_column(name, justify="right")
@@ -168,7 +171,7 @@ def _on_phone(found: Validation) -> Table:
     """What benchmark_model and the evaluator told."""
     latency = next(iter(found.phone_latencies.values()))
     cores = ", ".join(map(str, latency.affinity))
-    table = _table(f"On {_where(found.target)}: {latency.on}, {_threads(latency.threads)} on cores {cores}")
+    table = plain_table(f"On {_where(found.target)}: {latency.on}, {_threads(latency.threads)} on cores {cores}")
     table.add_column("model")
     for name in (
         "mean (95%)",
@@ -228,15 +231,6 @@ def _conditions(found: Validation) -> str:
     return "; ".join(told)
 
 
-def _console() -> Console:
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=160)
-
-
-def _table(title: str = "") -> Table:
-    return Table(title=title or None, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="bold")
-
-
 def _asked(device: str, budget: Budget, percentile: float, threads: int) -> str:
     limits = [limit_text(name, value) for name, value in budget.limits.items()]
     if budget.drop is not None:
@@ -277,7 +271,7 @@ _NUMBERS = ("phi", "pixels", "MACs", "parameters", "int8 size")
 
 
 def _candidates(candidates: Sequence[Candidate], points: Mapping[str, Point]) -> Table:
-    table = _table()
+    table = plain_table()
     for name in ("variant", *_NUMBERS, "top-1", "latency", "verdict", "why"):
         table.add_column(name, justify="right" if name in _NUMBERS else "left")
     for candidate in candidates:
@@ -315,7 +309,7 @@ def _candidate_latency(candidate: Candidate) -> str:
 
 def _artifacts(report: Report) -> Table:
     labelled = report.validation["labelled"]
-    table = _table()
+    table = plain_table()
     _artifact_columns(table, labelled)
     for found in report.artifacts:
         row = _artifact_row(found.artifact.name, found.artifact.bytes, found.latency, found.accuracy)
