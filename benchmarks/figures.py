@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.running import Outcome, Outputs
+from edgeffnet.audit.paired import mcnemar
 
 RESAMPLES = 2000
 
@@ -58,15 +58,6 @@ def compare(reference: Outcome, found: Outcome, labels: NDArray[np.int64], secon
 def agrees(one: Outputs, other: Outputs) -> NDArray[np.bool_]:
     """Per image, whether the sets of top classes overlap."""
     return np.asarray((_top(one) & _top(other)).any(axis=1))
-
-
-def mcnemar(worse: int, better: int) -> float:
-    """The exact two-sided p of McNemar's test for paired flips."""
-    flips = worse + better
-    if not flips:
-        return 1.0
-    tail = sum(comb(flips, k) for k in range(min(worse, better) + 1)) / 2**flips
-    return min(1.0, 2 * tail)
 
 
 def _top(outputs: Outputs) -> NDArray[np.bool_]:

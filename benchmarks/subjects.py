@@ -38,7 +38,7 @@ class Subject:
     @property
     def input_range(self) -> Range:
         """What pixels 0 and 255 become, over all channels."""
-        ends = self.preprocessing.normalise(np.array([[[0] * 3], [[255] * 3]], np.uint8))
+        ends = self.preprocessing.ends
         return Range(float(ends.min()), float(ends.max()))
 
     def draw(self, seed: int, size: int | None = None) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from edgeffnet.errors import DataError
+from edgeffnet.errors import DataError, UsageError
 from edgeffnet.hashing import sha256_of
 
 Pixels = NDArray[np.uint8]
@@ -77,9 +77,14 @@ class Preprocessing:
         return replace(self, mean=(0.0,) * 3, std=(1.0,) * 3)
 
     @property
+    def ends(self) -> NDArray[np.float32]:
+        """What pixels 0 and 255 become in each channel, (2, 3)."""
+        return self.normalise(np.array([[0] * 3, [255] * 3], np.uint8))
+
+    @property
     def pixel_range(self) -> tuple[float, float]:
         """What pixels 0 and 255 become in the first channel."""
-        black, white = self.normalise(np.array([0, 255], np.uint8).reshape(2, 1))[:, 0]
+        black, white = self.ends[:, 0]
         return float(black), float(white)
 
     def to_dict(self) -> dict[str, Any]:
@@ -198,6 +203,15 @@ def digest(images: Sequence[LabelledImage]) -> str:
 def _triple(values: Any) -> tuple[float, float, float]:
     first, second, third = (float(value) for value in values)
     return first, second, third
+
+
+def unstated_preprocessing(model: str) -> UsageError:
+    """The error that nobody says what `model` expects of its images, with the way out."""
+    return UsageError(
+        f"nobody says what {model} expects of its images: give --preprocessing FILE, "
+        'such as {"resolution": 224, "crop": 0.875, "interpolation": "bicubic", "mean": [127, 127, 127], '
+        '"std": [128, 128, 128]}'
+    )
 
 
 def read_preprocessing(path: Path) -> Preprocessing:

@@ -22,3 +22,8 @@ def imagenet() -> tuple[str, ...]:
         f"{name} ({wnid})" if name in shared else name
         for name, (wnid, _) in zip(first, imagenet_synsets(), strict=True)
     )
+
+
+def numbered(classes: int) -> tuple[str, ...]:
+    """Names for classes that nobody named."""
+    return tuple(f"class {index}" for index in range(classes))

@@ -22,7 +22,8 @@ from edgeffnet.calibration_images import MAXIMUM, CalibrationImages, Selection
 from edgeffnet.errors import AccuracyError, UsageError
 from edgeffnet.float_models import FloatModel
 from edgeffnet.float_models import read as read_model
-from edgeffnet.images import Pixels, Preprocessing, read_preprocessing
+from edgeffnet.images import Pixels, Preprocessing, read_preprocessing, unstated_preprocessing
+from edgeffnet.labels import numbered
 from edgeffnet.mixed_precision import Bench, Mixed, MixedPrecision, leave_in_float
 from edgeffnet.production import Checked, Granularity, Interface, Producer
 from edgeffnet.report import files
@@ -133,11 +134,7 @@ def quantize(
     if floor.has_floor and val is None:
         raise UsageError("--max-drop and --min-agreement need images to be held against: give --val")
     if preprocessing is None:
-        raise UsageError(
-            f"nobody says what {model.name} expects of its images: give --preprocessing FILE, "
-            'such as {"resolution": 224, "crop": 0.875, "interpolation": "bicubic", "mean": [127, 127, 127], '
-            '"std": [128, 128, 128]}'
-        )
+        raise unstated_preprocessing(model.name)
     stated = read_preprocessing(preprocessing)
     require_usable(output)
     with ExitStack() as stack:
@@ -146,9 +143,7 @@ def quantize(
         with steps("Reading the model"):
             source = read_model(model)
         _require_fit(source, stated, options.interface)
-        names = contents.read_labels(labels) if labels else tuple(f"class {index}" for index in range(source.classes))
-        if len(names) != source.classes:
-            raise UsageError(f"--labels holds {len(names)} names, but {model.name} has {source.classes} classes")
+        names = contents.labels_given(labels, model.name, source.classes) or numbered(source.classes)
         with steps("Listing images"):
             images = images_of(
                 calib, val, names, seed, allow_overlap, floor.drop is not None, Selection(calib_count, calib_choice)

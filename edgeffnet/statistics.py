@@ -6,7 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-_Z95 = 1.959964
+# Deviations on each side of a 95% interval.
+Z95 = 1.959964
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,11 @@ class Interval:
         return asdict(self)
 
 
-def share(successes: float, trials: float) -> Interval:
-    """Wilson's score interval (1927) of a share; `trials` > 0."""
-    p, z2 = successes / trials, _Z95 * _Z95
+def share(successes: float, trials: float, z: float = Z95) -> Interval:
+    """Wilson's score interval (1927) of a share, `z` deviations to each side; `trials` > 0."""
+    p, z2 = successes / trials, z * z
     centre = (p + z2 / (2 * trials)) / (1 + z2 / trials)
-    half = _Z95 / (1 + z2 / trials) * math.sqrt(p * (1 - p) / trials + z2 / (4 * trials * trials))
+    half = z / (1 + z2 / trials) * math.sqrt(p * (1 - p) / trials + z2 / (4 * trials * trials))
     return Interval(p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half)))
 
 
@@ -37,5 +38,5 @@ def paired_difference(lost: float, gained: float, trials: float) -> Interval:
     value = (lost - gained) / trials
     n, b, c = trials + 2, lost + 0.5, gained + 0.5
     centre = (b - c) / n
-    half = _Z95 * math.sqrt(max(0.0, b + c - (b - c) ** 2 / n)) / n
+    half = Z95 * math.sqrt(max(0.0, b + c - (b - c) ** 2 / n)) / n
     return Interval(value, min(value, max(-1.0, centre - half)), max(value, min(1.0, centre + half)))

@@ -12,6 +12,7 @@ from edgeffnet.architecture import Architecture, Family
 from edgeffnet.errors import DataError, UsageError
 from edgeffnet.images import Preprocessing, read_preprocessing
 from edgeffnet.labels import imagenet as imagenet_names
+from edgeffnet.labels import numbered
 from edgeffnet.scaling import VARIANTS, Overrides, variant_named
 from edgeffnet.weights import Weights, packages
 
@@ -67,7 +68,7 @@ class Wanted:
             preprocessing=self.preprocessing,
             seed=self.seed,
         )
-        names = self.labels or found.labels or _numbered(found.architecture.classes)
+        names = self.labels or found.labels or numbered(found.architecture.classes)
         if len(names) != found.architecture.classes:
             raise DataError(
                 f"--labels holds {len(names)} names, but {self.weights} has {found.architecture.classes} classes"
@@ -79,11 +80,7 @@ class Wanted:
         if self.weights not in ("imagenet", "random"):
             return self.load().labels
         classes = self.architecture.classes
-        return self.labels or (imagenet_names() if classes == 1000 else _numbered(classes))
-
-
-def _numbered(classes: int) -> tuple[str, ...]:
-    return tuple(f"class {index}" for index in range(classes))
+        return self.labels or (imagenet_names() if classes == 1000 else numbered(classes))
 
 
 def candidates(options: NetworkOptions, seed: int) -> tuple[Wanted, ...]:

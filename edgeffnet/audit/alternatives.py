@@ -72,13 +72,13 @@ def of(stated: Preprocessing, families: Sequence[Family], known: Sequence[Prepro
 
 def same_normalisation(first: Preprocessing, second: Preprocessing) -> bool:
     """Whether pixels become the same, to 3% of the smaller of both spans."""
-    one, other = _ends(first), _ends(second)
+    one, other = exact_ends(first), exact_ends(second)
     span = min(float((one[1] - one[0]).min()), float((other[1] - other[0]).min()))
     return bool(np.abs(one - other).max() <= _SPAN_APART * span)
 
 
-def _ends(preprocessing: Preprocessing) -> NDArray[np.float64]:
-    """What pixels 0 and 255 become in each channel (2, 3)."""
+def exact_ends(preprocessing: Preprocessing) -> NDArray[np.float64]:
+    """`Preprocessing.ends` in double precision."""
     mean, std = np.array(preprocessing.mean), np.array(preprocessing.std)
     return np.stack([-mean / std, (255 - mean) / std])
 
@@ -92,7 +92,7 @@ def _normalisations(stated: Preprocessing, known: Sequence[Preprocessing]) -> li
             continue
         twice = _twice(stated, other)
         mistake = "double-normalisation" if twice else "wrong-normalisation"
-        said = f"{name}, not (x - {_short(stated.mean)}) / {_short(stated.std)}"
+        said = f"{name}, not (x - {short(stated.mean)}) / {short(stated.std)}"
         told = f"{said}: they are normalised twice" if twice else said
         made.append(Alternative("normalisation", mistake, other, told))
     return made
@@ -107,5 +107,6 @@ def _twice(stated: Preprocessing, other: Preprocessing) -> bool:
     return _DEVIATIONS[0] <= shrunk <= _DEVIATIONS[1]
 
 
-def _short(values: Triple) -> str:
+def short(values: Triple) -> str:
+    """Means or deviations in words: one number where the channels have the same."""
     return f"{values[0]:.4g}" if len(set(values)) == 1 else "(" + ", ".join(f"{value:.4g}" for value in values) + ")"

@@ -242,7 +242,7 @@ def _normalised(images: Sequence[LabelledImage], preprocessing: Preprocessing) -
 
 def _input_range(preprocessing: Preprocessing) -> Range:
     """What pixels become, over all channels."""
-    ends = preprocessing.normalise(np.array([[0] * 3, [255] * 3], np.uint8))
+    ends = preprocessing.ends
     return Range(min(float(ends.min()), 0.0), max(float(ends.max()), 0.0))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeffnet.audit import tflite_metadata
-from edgeffnet.audit.alternatives import same_normalisation
+from edgeffnet.audit.alternatives import exact_ends, same_normalisation, short
 from edgeffnet.audit.finding import Finding
 from edgeffnet.audit.subject import Port, Subject
 from edgeffnet.errors import DataError
@@ -24,7 +24,7 @@ _WIDE = 4.0
 
 def findings(model: Subject, which: str) -> list[Finding]:
     """Where the artefact's own words, or those of the bundle it lies in, are not what is done. `which` names it."""
-    stated = _ends(model)
+    stated = exact_ends(model.preprocessing)
     if model.artifact.input == "float32":
         grid = _first_rounding(model.artifact.path) if model.artifact.format == "tflite" else None
         found = _range_findings(grid, stated, which)
@@ -42,8 +42,8 @@ def _metadata_findings(model: Subject, which: str) -> list[Finding]:
     if stated is None or same_normalisation(stated, used):
         return []
     said = (
-        f"the metadata in the {which} model's file says (x - {_short(stated.mean)}) / {_short(stated.std)}, "
-        f"but (x - {_short(used.mean)}) / {_short(used.std)} is used"
+        f"the metadata in the {which} model's file says (x - {short(stated.mean)}) / {short(stated.std)}, "
+        f"but (x - {short(used.mean)}) / {short(used.std)} is used"
     )
     evidence = {"model": which, "mean": list(stated.mean), "std": list(stated.std)}
     return [Finding("metadata-differs", "warning", said, evidence)]
@@ -62,8 +62,8 @@ def _scale_findings(model: Subject, stated: NDArray[np.float64], which: str) -> 
     preprocessing = model.preprocessing
     said = (
         f"the {which} model's input has scale {port.scale:.6g} and zero point {port.zero_point}, which is "
-        f"(x - {mean:g}) / {1 / port.scale:.4g}; its preprocessing says (x - {_short(preprocessing.mean)}) / "
-        f"{_short(preprocessing.std)}"
+        f"(x - {mean:g}) / {1 / port.scale:.4g}; its preprocessing says (x - {short(preprocessing.mean)}) / "
+        f"{short(preprocessing.std)}"
     )
     evidence = {
         "model": which,
@@ -107,16 +107,6 @@ def _bundle_findings(model: Subject, which: str) -> list[Finding]:
     said = f"the {which} model's bundle states another preprocessing than the one used: {told}"
     differing = {name: {"used": used[name], "stated": written[name]} for name in changed}
     return [Finding("preprocessing-differs", "warning", said, {"model": which, **differing})]
-
-
-def _ends(model: Subject) -> NDArray[np.float64]:
-    """What pixels 0 and 255 become (2, 3) by the stated preprocessing."""
-    mean, std = np.array(model.preprocessing.mean), np.array(model.preprocessing.std)
-    return np.stack([-mean / std, (255 - mean) / std])
-
-
-def _short(values: tuple[float, float, float]) -> str:
-    return f"{values[0]:.4g}" if len(set(values)) == 1 else "(" + ", ".join(f"{value:.4g}" for value in values) + ")"
 
 
 def _grid(port: Port) -> tuple[float, float] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +14,23 @@ from edgeffnet.audit.finding import Finding
 from edgeffnet.audit.inspection import Inspected
 from edgeffnet.audit.scoring import grid_is_pixels
 from edgeffnet.audit.subject import Subject
-from edgeffnet.bundle.contents import CONTRACT, LABELS, find_contract, read_labels, require_trained
+from edgeffnet.bundle.contents import (
+    CONTRACT,
+    LABELS,
+    bundle_of,
+    find_contract,
+    labels_given,
+    models_of,
+    read_labels,
+    require_trained,
+)
 from edgeffnet.errors import ArtifactError, DataError, UsageError
 from edgeffnet.hashing import sha256_of
-from edgeffnet.images import Preprocessing, read_preprocessing
+from edgeffnet.images import Preprocessing, read_preprocessing, unstated_preprocessing
 
 Role = Literal["int8", "reference"]
 
 _FORMATS: dict[str, Format] = {".tflite": "tflite", ".xml": "openvino", ".onnx": "onnx", ".keras": "tflite"}
-_EXAMPLE = (
-    '{"resolution": 224, "crop": 0.875, "interpolation": "bicubic", "mean": [127, 127, 127], "std": [128, 128, 128]}'
-)
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ def named(model: Path, reference: Path | None, preprocessing: Path | None, label
         if reference is None:
             raise UsageError(f"nothing to hold {model.name} against: give --reference FILE, its float model")
         return (Named(model, reference, preprocessing, labels),)
-    models = _models_of(model)
+    models = models_of(model)
     int8 = [path for path in models if "int8" in path.stem]
     floats = [path for path in models if path not in int8]
     if not int8 or not (floats or reference):
@@ -77,14 +82,6 @@ def named(model: Path, reference: Path | None, preprocessing: Path | None, label
         )
         for path in int8
     )
-
-
-def _models_of(bundle: Path) -> list[Path]:
-    try:
-        names = json.loads((bundle / CONTRACT).read_text(encoding="utf-8"))["models"]
-        return [bundle / str(name) for name in names]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise DataError(f"{bundle}: no {CONTRACT} that names models; this is not an edgeffnet bundle") from None
 
 
 def read(asked: Named, folder: Path) -> Pair:
@@ -126,7 +123,7 @@ class _Contract:
 
 def _contract(model: Path) -> _Contract | None:
     """That of the folder `model` lies in, or None; DataError where it is damaged."""
-    folder = next((one for one in (model.parent, model.parent.parent) if (one / CONTRACT).is_file()), None)
+    folder = bundle_of(model)
     if folder is None:
         return None
     path = folder / CONTRACT
@@ -145,9 +142,7 @@ def _subject(
     own = contracts[0]
     source = next((one for one in contracts if one), None)
     if given is None and source is None:
-        raise UsageError(
-            f"nobody says what {path.name} expects of its images: give --preprocessing FILE, such as {_EXAMPLE}"
-        )
+        raise unstated_preprocessing(path.name)
     stated = given or (source.preprocessing if source else None)
     assert stated is not None
     stated_in = "--preprocessing" if given else str(source.file if source else "")
@@ -204,11 +199,9 @@ def _float_tflite(path: Path, folder: Path) -> Path:
 
 
 def _labels(asked: Named, classes: int, contracts: Sequence[_Contract]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    if asked.labels:
-        names = read_labels(asked.labels)
-        if len(names) != classes:
-            raise UsageError(f"--labels holds {len(names)} names, but {asked.int8.name} has {classes} classes")
-        return names, ()
+    given = labels_given(asked.labels, asked.int8.name, classes)
+    if given:
+        return given, ()
     for contract in contracts:
         if contract.labels and len(contract.labels) != classes:
             raise ArtifactError(
@@ -223,4 +216,4 @@ def _labels(asked: Named, classes: int, contracts: Sequence[_Contract]) -> tuple
         )
         return label_names.imagenet(), (note,)
     note = f"nobody names the {classes} classes (--labels): images are labelled by index"
-    return tuple(f"class {index}" for index in range(classes)), (note,)
+    return label_names.numbered(classes), (note,)

@@ -6,9 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgeffnet.statistics import Interval
-
-_Z95 = 1.959964
+from edgeffnet.statistics import Z95, Interval, share
 
 
 @dataclass(frozen=True)
@@ -55,13 +53,7 @@ def ratio(both: float, worse: float, better: float) -> Interval | None:
     mine, theirs, union = both + better, both + worse, both + worse + better
     spread = math.sqrt((worse + better + 2) / ((mine + 1) * (theirs + 1)))
     apart = [math.sqrt((1 - (right + 1) / (union + 2)) / (right + 1)) for right in (mine, theirs)]
-    z = _Z95 * spread / sum(apart)
-    (low, high), (their_low, their_high) = (_wilson(right, union, z) for right in (mine, theirs))
+    z = Z95 * spread / sum(apart)
+    ours, others = (share(right, union, z) for right in (mine, theirs))
     value = mine / theirs
-    return Interval(value, min(value, low / their_high), max(value, high / their_low))
-
-
-def _wilson(successes: float, trials: float, z: float) -> tuple[float, float]:
-    centre = successes + z * z / 2
-    half = z * math.sqrt(successes * (1 - successes / trials) + z * z / 4)
-    return (centre - half) / (trials + z * z), (centre + half) / (trials + z * z)
+    return Interval(value, min(value, ours.low / others.high), max(value, ours.high / others.low))

@@ -65,6 +65,7 @@ def grid_is_pixels(takes: Port, preprocessing: Preprocessing) -> bool:
     """
     if takes.dtype == "float32" or takes.scale is None or takes.zero_point is None or takes.scale == 1:
         return True
-    ends = preprocessing.normalise(np.array([[0] * 3, [255] * 3], np.uint8)).astype(np.float64)
-    made = ends / takes.scale + takes.zero_point + (128 if takes.dtype == "int8" else 0)
+    made = (
+        preprocessing.ends.astype(np.float64) / takes.scale + takes.zero_point + (128 if takes.dtype == "int8" else 0)
+    )
     return bool(np.abs(made - np.array([[0], [255]])).max() <= _STEPS_APART)

@@ -97,6 +97,16 @@ def read_labels(path: Path) -> tuple[str, ...]:
         raise DataError(f"{path}: labels cannot be read ({error})") from None
 
 
+def labels_given(path: Path | None, model: str, classes: int) -> tuple[str, ...] | None:
+    """The names in the file of --labels, None where none is given; UsageError where `model` has not as many classes."""
+    if path is None:
+        return None
+    names = read_labels(path)
+    if len(names) != classes:
+        raise UsageError(f"--labels holds {len(names)} names, but {model} has {classes} classes")
+    return names
+
+
 def find_contract(model: Path) -> tuple[Preprocessing, tuple[str, ...], Artifact]:
     """Preprocessing, labels and contract of a model in a bundle, from the folder it lies in."""
     from edgeffnet.images import read_preprocessing
@@ -117,6 +127,14 @@ def find_contract(model: Path) -> tuple[Preprocessing, tuple[str, ...], Artifact
     precision: Precision = "int8" if "int8" in model.stem else "fp32"
     artifact = Artifact.at(model, _format(model), precision, takes, output, *companions)
     return preprocessing, read_labels(folder / LABELS), artifact
+
+
+def models_of(bundle: Path) -> list[Path]:
+    """The model files that a bundle's contract names, none or more; DataError where there is no such contract."""
+    try:
+        return [bundle / name for name in json.loads((bundle / CONTRACT).read_text(encoding="utf-8"))["models"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DataError(f"{bundle}: no {CONTRACT} that names models; this is not an edgeffnet bundle") from None
 
 
 def require_trained(model: Path) -> None:

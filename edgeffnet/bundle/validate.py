@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ import numpy as np
 from converters.artifact import Artifact
 from converters.check import log_probabilities
 from edgeffnet import imagesets, phone_validation
-from edgeffnet.bundle.contents import CONTRACT, bundle_of, find_contract, require_trained
+from edgeffnet.bundle.contents import CONTRACT, bundle_of, find_contract, models_of, require_trained
 from edgeffnet.errors import DataError, TargetError, UsageError
 from edgeffnet.images import Preprocessing
 from edgeffnet.instructions import Instructions, count
@@ -351,10 +350,7 @@ def _models(path: Path) -> list[Path]:
         raise DataError(f"{path}: no such bundle or model")
     if path.is_file():
         return [path]
-    try:
-        names = json.loads((path / CONTRACT).read_text(encoding="utf-8"))["models"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise DataError(f"{path}: no {CONTRACT} that names models; this is not an edgeffnet bundle") from None
-    if not names:
+    found = models_of(path)
+    if not found:
         raise UsageError(f"{path}: its {CONTRACT} names no model")
-    return [path / name for name in names]
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -84,6 +83,7 @@ def audit(
     from edgeffnet.audit.audit import require_passed, work_folder
     from edgeffnet.audit.beyond import Parts
     from edgeffnet.audit.verdict import Gates
+    from edgeffnet.report.document import to_json
 
     try:
         found = run(
@@ -109,7 +109,7 @@ def audit(
     say_missing_page()
     if as_json:
         reports = [one.to_dict() for one in found]
-        click.echo(json.dumps(reports if model.is_dir() else reports[0], indent=2, ensure_ascii=False))
+        click.echo(to_json(reports if model.is_dir() else reports[0]), nl=False)
     else:
         from edgeffnet.report.audit_tables import show
 

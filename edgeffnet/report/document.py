@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from edgeffnet.bundle.manifest import tool_versions
@@ -24,8 +24,8 @@ def document(kind: Kind, body: Mapping[str, Any]) -> dict[str, Any]:
     return {"schema_version": SCHEMA_VERSION, "kind": kind, "tools": tool_versions(), **found}
 
 
-def to_json(report: Mapping[str, Any]) -> str:
-    """`report` as the text of a report.json; the same data give the same text, which UTF-8 can always hold."""
+def to_json(report: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
+    """One report, or several, as JSON text; the same data give the same text, which UTF-8 can always hold."""
     text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     # A file's name that is no UTF-8 holds lone surrogates; Python's escape of one is JSON's too.
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
