@@ -136,8 +136,14 @@ def ours(recipe: str) -> Method:
 def ours_openvino(subject: Subject, images: Images) -> Artefact:
     """What a build writes for OpenVINO on this machine."""
     saturating = devices.load("local").int8_saturates
-    made = _calibrated(subject, images, "default")
-    source = openvino_source(subject.model, made, lambda: [images], "default", saturating=saturating, seed=0)
+    source = openvino_source(
+        subject.model,
+        lambda: _calibrated(subject, images, "default"),
+        lambda: [images],
+        "default",
+        saturating=saturating,
+        seed=0,
+    )
     quantized = openvino_ir.quantize(
         openvino_ir.read_bytes(source.model), images, lambda image: image, saturating=saturating, steps=source.steps
     )

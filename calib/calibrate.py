@@ -129,16 +129,14 @@ def settled_for_saturation(
     The other arguments are those `made` came from. A recipe that settles no weights leaves them as they are.
     """
     taken = recipes.named(recipe) if isinstance(recipe, str) else recipe
-    model = graph.read(made.unrounded)
-    steps: tuple[NDArray[np.float64], ...] = ()
+    per_tensor = granularity == "tensor"
+    work = _Work(graph.read(made.unrounded), images, None, seed, threads, frozenset(), per_tensor, saturating=True)
+    work.ranges = dict(made.calibration.ranges)
     for step in taken.steps:
         if isinstance(step, recipes.Reconstruct):
-            how = replace(step.how, per_tensor=granularity == "tensor", saturating=True)
-            chosen = _subset(images(), step.images, seed)
-            changes = reconstruction.reconstruct(model, made.calibration.ranges, chosen, how, seed, threads or 1)
-            steps = tuple(change.step for change in changes)
-    graph.prune(model)
-    return Settled(graph.write(model), steps)
+            work.take(step)
+    graph.prune(work.model)
+    return Settled(graph.write(work.model), work.steps)
 
 
 class _Work:
@@ -153,6 +151,7 @@ class _Work:
         threads: int | None,
         in_float: frozenset[str],
         per_tensor: bool,
+        saturating: bool = False,
     ) -> None:
         self.model = model
         self.images = images
@@ -161,7 +160,9 @@ class _Work:
         self.threads = threads
         self.in_float = in_float
         self.per_tensor = per_tensor
+        self.saturating = saturating
         self.ranges: dict[str, Range] = {}
+        self.steps: tuple[NDArray[np.float64], ...] = ()
         self.convergence: Convergence | None = None
         self._seen: statistics.Statistics | None = None
 
@@ -206,10 +207,11 @@ class _Work:
         if not self.ranges:
             raise CalibrationError("a recipe must choose ranges before it reconstructs layers")
         chosen = _subset(self.images(), step.images, self.seed)
-        how = replace(step.how, per_tensor=self.per_tensor)
+        how = replace(step.how, per_tensor=self.per_tensor, saturating=self.saturating)
         changes = reconstruction.reconstruct(
             self.model, self.ranges, chosen, how, self.seed, self.threads or 1, self.in_float
         )
+        self.steps = tuple(change.step for change in changes)
         worst = min(changes, key=lambda change: change.after)
         gain = float(np.mean([change.after - change.before for change in changes]))
         return (

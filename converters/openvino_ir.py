@@ -91,8 +91,9 @@ def quantize(
         except (RuntimeError, ValueError) as error:
             raise ConversionError(f"NNCF quantization failed: {str(error).splitlines()[0]}") from error
     _make_convolution_inputs_symmetric(made)
+    layers = {node.get_friendly_name(): node for node in _weighted(made)} if steps else {}
     for (name, kernel), step in zip(kernels.items(), steps, strict=True):
-        _put_on_grid(made, name, kernel, step)
+        _put_on_grid(layers[name], kernel, step)
     return made
 
 
@@ -139,12 +140,11 @@ def _kernels(model: Any) -> dict[str, NDArray[np.float32]]:
     return found
 
 
-def _put_on_grid(model: Any, name: str, kernel: NDArray[np.float32], step: NDArray[np.float64]) -> None:
-    """Gives the layer called `name` the weights `kernel` in whole `step` (rows, 1), where NNCF made it int8."""
+def _put_on_grid(node: Any, kernel: NDArray[np.float32], step: NDArray[np.float64]) -> None:
+    """Gives a layer the weights `kernel` in whole `step` (rows, 1), where NNCF made it int8."""
     import openvino
     from openvino import opset13
 
-    node = next(node for node in model.get_ops() if node.get_friendly_name() == name)
     scaling = node.input_value(1).get_node()
     if scaling.get_type_name() != "Multiply":
         return

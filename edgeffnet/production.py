@@ -242,7 +242,7 @@ class Producer:
     def _openvino_source(self) -> Settled:
         return openvino_source(
             self.float_tflite,
-            self.calibrated,
+            lambda: self.calibrated,
             self._normalised,
             self.recipe,
             saturating=self.saturating,
@@ -325,7 +325,7 @@ class Producer:
 
 def openvino_source(
     float_tflite: bytes,
-    made: Calibrated,
+    calibrated: Callable[[], Calibrated],
     images: Callable[[], Iterable[NDArray[np.float32]]],
     recipe: str,
     *,
@@ -335,8 +335,8 @@ def openvino_source(
 ) -> Settled:
     """The float `.tflite` that NNCF quantizes, and the steps of its weights where they are not NNCF's to choose.
 
-    Networks with swishes go as they are: the factors a calibration puts around a swish keep OpenVINO
-    from fusing it, and cost more than the settled weights bring.
+    Networks with swishes go as they are, and nothing is `calibrated` for them: the factors a calibration
+    puts around a swish keep OpenVINO from fusing it, and cost more than the settled weights bring.
     """
     from calib import graph, swish
     from calib.calibrate import Settled, settled_for_saturation
@@ -344,8 +344,8 @@ def openvino_source(
     if swish.swishes(graph.read(float_tflite)):
         return Settled(float_tflite, ())
     if saturating:
-        return settled_for_saturation(made, images, recipe, seed=seed, granularity=granularity)
-    return Settled(made.model, ())
+        return settled_for_saturation(calibrated(), images, recipe, seed=seed, granularity=granularity)
+    return Settled(calibrated().model, ())
 
 
 def _guarded(make: Callable[[], T]) -> T:

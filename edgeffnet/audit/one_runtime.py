@@ -67,46 +67,25 @@ def _tensorflow(job: dict[str, Any]) -> tuple[str, Run]:
 
 
 def _openvino(job: dict[str, Any]) -> tuple[str, Run]:
-    import openvino
-
-    return _compiled(openvino.Core().read_model(job["model"]), job)
+    return _compiled(job, {})
 
 
 def _openvino_in_float(job: dict[str, Any]) -> tuple[str, Run]:
-    """The same grids without integer products: weights dequantized, activations rounded in float."""
+    """The same grids without integer products, as the agent replays them."""
+    return _compiled(job, {"LP_TRANSFORMS_MODE": "NO"})
+
+
+def _compiled(job: dict[str, Any], more: dict[str, Any]) -> tuple[str, Run]:
     import openvino
 
-    model = openvino.Core().read_model(job["model"])
-    ports = [
-        node.input(1)
-        for node in model.get_ordered_ops()
-        if node.get_type_name() in ("Convolution", "GroupConvolution", "MatMul")
-        and node.input_value(1).get_node().get_type_name() != "Constant"
-        and not _reads_input(node.input_value(1).get_node())
-    ]
-    if ports:
-        results = [openvino.opset13.result(port.get_source_output()) for port in ports]
-        weights = openvino.Core().compile_model(openvino.Model(results, []), "CPU", _SETTINGS)([])
-        held = [np.array(values, np.float32) for values in weights.values()]
-        for port, values in zip(ports, held, strict=True):
-            port.replace_source_output(openvino.opset13.constant(values).output(0))
-    return _compiled(model, job)
-
-
-_SETTINGS = {"NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-
-
-def _reads_input(node: Any) -> bool:
-    if node.get_type_name() == "Parameter":
-        return True
-    return any(_reads_input(value.get_node()) for value in node.input_values())
-
-
-def _compiled(model: Any, job: dict[str, Any]) -> tuple[str, Run]:
-    import openvino
-
-    settings = {**_SETTINGS, "INFERENCE_NUM_THREADS": job["threads"]}
-    request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
+    settings = {
+        "NUM_STREAMS": 1,
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_NUM_THREADS": job["threads"],
+        **more,
+    }
+    request = openvino.Core().compile_model(job["model"], "CPU", settings).create_infer_request()
     entry = request.get_input_tensor().data
     grid = _output_grid(job["model"])
 

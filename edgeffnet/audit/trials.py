@@ -1,8 +1,8 @@
 """Trying the usual mistakes: does a model score better with another preprocessing than with the stated one?
 
 Alternatives are looked at on a few images by the probability they give the true class. The best of each
-family is then tried on images that did not choose it, by
-the classes alone: McNemar's exact test, times the number of those tried.
+family is then tried on images that did not choose it, by the classes alone: McNemar's exact test, times
+the number of those tried.
 """
 
 from __future__ import annotations
