@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from calib.calibration import Calibration
 from converters.artifact import Artifact
 from converters.check import Scores, difference, log_probabilities
 from edgeffnet import calibration_images, devices, imagesets, labels, production
+from edgeffnet.images import Preprocessing
 from edgeffnet.report.quiet import quiet
 from edgeffnet.targets.local import LocalTarget
 from edgeffnet.validation import Accuracy, accuracy, predictions
@@ -20,7 +22,7 @@ from edgeffnet.validation_images import ValidationImages, from_set
 from edgeffnet.weights import packages
 
 # Published beside the image sets; crops and decoders account for about a point.
-EXPECTED_TOP1 = {"lite1": 0.8331, "lite2": 0.8292}
+EXPECTED_TOP1 = {"lite0": 0.8308, "lite1": 0.8331, "lite2": 0.8292}
 
 
 def producer(variant: str, images: calibration_images.CalibrationImages, folder: Path) -> production.Producer:
@@ -37,19 +39,25 @@ def scores_of(
         target.close()
 
 
+def evaluation_images(data: Path, preprocessing: Preprocessing, every: int = 1) -> ValidationImages:
+    """Every so many of the evaluation images, which lie in the order of their classes."""
+    found = imagesets.read(data / "imagenet" / "eval.csv", labels.imagenet())
+    return from_set(replace(found, images=found.images[::every]), preprocessing)
+
+
 @pytest.fixture(scope="module")
 def evaluation(data: Path) -> ValidationImages:
-    found = imagesets.read(data / "imagenet" / "eval.csv", labels.imagenet())
-    return from_set(found, packages.load("lite0").preprocessing)
+    return evaluation_images(data, packages.load("lite0").preprocessing, every=4)
 
 
 @pytest.fixture(scope="module")
 def lite0_scores(
     data: Path, evaluation: ValidationImages, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[Artifact, Scores]:
-    """What each artefact of Lite0, calibrated on the 512 training images, makes of the evaluation images."""
+    """What each artefact of Lite0, calibrated on 64 training images, makes of the evaluation images."""
     chosen = imagesets.read(data / "imagenet" / "calib.csv", labels.imagenet())
-    made = producer("lite0", calibration_images.from_set(chosen, 0), tmp_path_factory.mktemp("lite0"))
+    images = calibration_images.from_set(chosen, 0, calibration_images.Selection(64))
+    made = producer("lite0", images, tmp_path_factory.mktemp("lite0"))
     made.saturating = devices.load("local").int8_saturates
     with quiet():
         artifacts = [found.artifact for found in made.produce(production.FORMATS, _silently)]
@@ -73,10 +81,8 @@ def _silently(_: str) -> object:
     return nullcontext()
 
 
-@pytest.mark.parametrize("name", ["TFLite fp32", "OpenVINO fp32", "ONNX fp32"])
-def test_lite0_fp32_top1_is_that_of_honest_crops(lite0: dict[str, Accuracy], name: str) -> None:
-    assert lite0[name].top1 is not None
-    assert 0.823 <= lite0[name].top1.value <= 0.835
+@pytest.mark.parametrize("name", ["OpenVINO fp32", "ONNX fp32"])
+def test_lite0_fp32_is_the_same_in_every_format(lite0: dict[str, Accuracy], name: str) -> None:
     assert lite0[name].agreement.value >= 0.999
     assert lite0[name].largest_probability_error <= 1e-3
 
@@ -88,33 +94,14 @@ def test_lite0_int8_keeps_its_accuracy(lite0: dict[str, Accuracy], name: str) ->
     assert found.drop is not None
     assert found.drop.value <= 1.0
     assert found.agreement.value >= 0.95
-
-
-@pytest.mark.slow
-def test_lite0_in_openvino_keeps_its_accuracy_on_a_machine_without_vnni(
-    data: Path, evaluation: ValidationImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    chosen = imagesets.read(data / "imagenet" / "calib.csv", labels.imagenet())
-    made = producer("lite0", calibration_images.from_set(chosen, 0), tmp_path)
-    made.saturating = True
-    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
-    with quiet():
-        artifacts = [found.artifact for found in made.produce(("openvino",), _silently)]
-        scores = scores_of(artifacts, made, evaluation.pixels)
-    found = accuracy(scores[artifacts[0]], scores[artifacts[1]], evaluation)
-    print(f"OpenVINO int8 without VNNI: drop {found.drop}, agreement {found.agreement}, {found.snr_db:.1f} dB")
-    assert found.drop is not None
-    assert found.drop.value <= 1.0
-    assert found.agreement.value >= 0.95
+    assert found.snr_db >= 19
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", sorted(EXPECTED_TOP1))
-def test_lite1_and_lite2_fp32_are_within_a_point_of_the_published_figures(
-    data: Path, tmp_path: Path, variant: str
-) -> None:
+def test_fp32_is_within_a_point_of_the_published_figures(data: Path, tmp_path: Path, variant: str) -> None:
     made = producer(variant, calibration_images.default(0), tmp_path)
-    images = from_set(imagesets.read(data / "imagenet" / "eval.csv", labels.imagenet()), made.weights.preprocessing)
+    images = evaluation_images(data, made.weights.preprocessing)
     with quiet():
         artifact = Artifact.at(made.float_path, "tflite", "fp32", "float32", "probabilities")
         scores = scores_of([artifact], made, images.pixels)[artifact]
@@ -123,25 +110,35 @@ def test_lite1_and_lite2_fp32_are_within_a_point_of_the_published_figures(
     assert abs(top1.value - EXPECTED_TOP1[variant]) <= 0.01
 
 
-@pytest.mark.parametrize("vnni", ["as here", "without"])
 def test_lite0_calibrated_on_photographs_of_packages_alone_agrees_with_fp32(
-    evaluation: ValidationImages, reference: Scores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vnni: str
+    evaluation: ValidationImages, reference: Scores, tmp_path: Path
+) -> None:
+    made = producer("lite0", calibration_images.default(0), tmp_path)
+    with quiet():
+        artifact = made.probe().artifact
+        scores = scores_of([artifact], made, evaluation.pixels)[artifact]
+    found = accuracy(reference, scores, evaluation)
+    print(f"{artifact.name}: agreement {found.agreement}, {found.snr_db:.1f} dB")
+    assert found.agreement.value >= 0.95
+
+
+def test_lite0_in_openvino_keeps_its_accuracy_on_a_machine_without_vnni(
+    evaluation: ValidationImages, reference: Scores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without VNNI, x86 adds pairs of 8-bit products in 16 bits; oneDNN can be told to do so anywhere."""
+    if devices.load("local").int8_saturates:
+        pytest.skip("this machine has no VNNI: the tests before were of one without")
     made = producer("lite0", calibration_images.default(0), tmp_path)
-    made.saturating = devices.load("local").int8_saturates
-    if vnni == "without":
-        made.saturating = True
-        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    made.saturating = True
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
     with quiet():
-        # LiteRT's int8 does not depend on the instruction set: once is enough.
-        checked = made.produce(("openvino",) if vnni == "without" else ("tflite", "openvino"), _silently)
-        artifacts = [found.artifact for found in checked if found.artifact.precision == "int8"]
-        scores = scores_of(artifacts, made, evaluation.pixels)
-    for artifact in artifacts:
-        found = accuracy(reference, scores[artifact], evaluation)
-        print(f"{artifact.name}: agreement {found.agreement}, {found.snr_db:.1f} dB, vnni {vnni}")
-        assert found.agreement.value >= 0.95
+        (artifact,) = (
+            found.artifact for found in made.produce(("openvino",), _silently) if found.artifact.precision == "int8"
+        )
+        scores = scores_of([artifact], made, evaluation.pixels)[artifact]
+    found = accuracy(reference, scores, evaluation)
+    print(f"OpenVINO int8 without VNNI: agreement {found.agreement}, {found.snr_db:.1f} dB")
+    assert found.agreement.value >= 0.95
 
 
 def test_float_artefacts_equal_keras_on_validation_images(evaluation: ValidationImages, tmp_path: Path) -> None:

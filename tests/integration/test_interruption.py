@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import command
 
-BUILD = ("build", "--device", "rpi4", "--variant", "lite0")
+BUILD = ("build", "--device", "rpi4", "--variant", "lite0", "--recipe", "fast")
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
