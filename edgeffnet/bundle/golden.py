@@ -94,6 +94,8 @@ def read(bundle: Path) -> tuple[GoldenImage, ...]:
     DataError where there is no index or contract that can be read; the files it names may be missing.
     """
     folder, listed, artifacts = bundle / FOLDER, index(bundle), artifacts_of(bundle)
+    if not listed.get("images"):
+        raise DataError(f"{folder / INDEX}: names no image")
     try:
         return tuple(
             GoldenImage(
@@ -150,6 +152,11 @@ def dtype_of(artifact: Artifact) -> str:
     return "int8" if artifact.input == "int8" else "float32"
 
 
+def storage_of(artifact: Artifact) -> str:
+    """The same as numpy writes it, with its byte order."""
+    return "i1" if dtype_of(artifact) == "int8" else "<f4"
+
+
 def tolerance(artifact: Artifact) -> Tolerance:
     """How far from the golden outputs the artefact's may lie when they are computed again."""
     if artifact.precision == "fp32":
@@ -173,7 +180,7 @@ def _image(
             artifact: _tensor(
                 folder / f"{name}.{artifact.path.name}.bin",
                 output(model, pixels, preprocessing),
-                "i1" if dtype_of(artifact) == "int8" else "<f4",
+                storage_of(artifact),
             )
             for artifact, model in models.items()
         },

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 
+from converters.artifact import Artifact
+from edgeffnet.bundle import golden
 from edgeffnet.bundle.handover import Handover
 from edgeffnet.errors import UsageError
+from edgeffnet.images import Preprocessing
 
 Writer = Callable[[Handover], tuple[str, ...]]
 
@@ -35,6 +39,18 @@ def require_known(asked: Sequence[str], option: str) -> None:
     unknown = [name for name in asked if name not in PARTS]
     if unknown:
         raise UsageError(f"{option}: there is no part {', '.join(unknown)}; choose from {', '.join(PARTS)}")
+
+
+def hand_over(
+    folder: Path,
+    preprocessing: Preprocessing,
+    labels: Sequence[str],
+    artifacts: Sequence[Artifact],
+    asked: Sequence[str],
+) -> tuple[str, ...]:
+    """Writes golden images and the parts `asked` into the bundle `folder`; what has to be known of them."""
+    images = golden.write(folder, preprocessing, artifacts)
+    return write(Handover(folder, preprocessing, tuple(labels), tuple(artifacts), images), asked)
 
 
 def write(handover: Handover, asked: Sequence[str]) -> tuple[str, ...]:
