@@ -34,6 +34,7 @@ def small(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_integer_outputs_are_kept_as_integers(small: Path) -> None:
     for image in golden.read(small / "out"):
         for artifact, path in image.outputs.items():
@@ -44,6 +45,7 @@ def test_integer_outputs_are_kept_as_integers(small: Path) -> None:
     assert verify(small / "out").passed
 
 
+@pytest.mark.slow
 def test_the_manifest_makes_every_file_again_to_the_byte(small: Path, run: Run) -> None:
     done = run("rebuild", "out/manifest.json", "--output", "again", cwd=small, environment={"PYTHONHASHSEED": "2"})
     assert done.returncode == 0, done.stderr
@@ -56,6 +58,7 @@ def test_the_manifest_makes_every_file_again_to_the_byte(small: Path, run: Run) 
     assert {"model_int8.tflite", "model_fp32.onnx"} <= {path.name for path in files}
 
 
+@pytest.mark.slow
 def test_other_tools_and_pictures_are_named_beside_the_files_that_differ(small: Path, run: Run, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(small, tmp_path / "copy"))
     manifest = json.loads((copy / "out" / "manifest.json").read_text())
@@ -82,12 +85,14 @@ def test_a_manifest_without_its_request_is_refused(bundle: Path, run: Run, tmp_p
     assert "does not hold the request" in done.stderr
 
 
+@pytest.mark.slow
 def test_pictures_that_are_gone_are_named(small: Path, run: Run, tmp_path: Path) -> None:
     done = run("rebuild", small / "out" / "manifest.json", cwd=tmp_path)
     assert done.returncode == 6
     assert "photos: no such folder" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_snippet_of_an_integer_model_ranks_as_the_model_does(small: Path) -> None:
     image = golden.read(small / "out")[0]
     program = small / "out" / "python" / "predict.py"
