@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from converters.description import Description
 from converters.errors import ConversionError
 
 Normalise = Callable[[NDArray[Any]], NDArray[np.float32]]
@@ -186,6 +187,39 @@ def with_pixel_input(model: Any, mean: Sequence[float], std: Sequence[float]) ->
     steps = made.input().preprocess().convert_element_type(openvino.Type.f32)
     steps.mean(list(mean)).scale(list(std))
     return made.build()
+
+
+def describe(model: Any, described: Description, *, normalises: bool) -> None:
+    """Puts into `model`, in place, what OpenVINO's Model API reads of a classifier.
+
+    Where the model `normalises` itself, pixels are left as they are. Model API crops the whole centred
+    square or nothing, so its resize_type is stated only where that is what is done; the exact steps are
+    beside it, under "edgeffnet". Its labels are parted by blanks, those inside a name become "_".
+    """
+    mean, std = ((0.0,) * 3, (1.0,) * 3) if normalises else (described.mean, described.std)
+    known = {
+        "model_type": "Classification",
+        "mean_values": _spaced(mean),
+        "scale_values": _spaced(std),
+        "reverse_input_channels": str(described.channels == "BGR"),
+        "labels": " ".join("_".join(name.split()) or "_" for name in described.labels),
+        **({"resize_type": "crop"} if described.crop == 1 else {}),
+    }
+    exact = {
+        "name": described.name,
+        "resolution": str(described.resolution),
+        "crop": f"{described.crop:g}",
+        "interpolation": described.interpolation,
+        "channels": described.channels,
+        "layout": "NHWC",
+    }
+    for section, entries in (("model_info", known), ("edgeffnet", exact)):
+        for key, value in entries.items():
+            model.set_rt_info(value, [section, key])
+
+
+def _spaced(values: Sequence[float]) -> str:
+    return " ".join(f"{value:.9g}" for value in values)
 
 
 def save(model: Any, path: Path) -> None:

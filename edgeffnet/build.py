@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgeffnet.budget import RISK, Budget
 
@@ -37,6 +37,8 @@ def build(
     target: str | None = None,
     risk: float = RISK,
     tune_resolution: bool = False,
+    bundle: Sequence[str] = (),
+    force: bool = False,
     steps: Steps | None = None,
 ) -> Report:
     """Builds the largest variant that meets `budget` on `device` into the folder `output`.
@@ -55,10 +57,13 @@ def build(
     `device` then only proposes, and measurements decide. Without it, `risk` is the chance that the network
     chosen is too slow after all. With `tune_resolution` the weights' other input sizes are candidates too, and
     the most accurate within the budget is built: half of `val` decides which, the other half is reported on.
+    `bundle` names the parts for integrators that are added (`edgeffnet.bundle.parts`). An `output` that holds a
+    bundle of other options is replaced with `force` alone.
 
     Raises an `edgeffnet.errors.EdgeffnetError`; then `output` is as it was before.
     """
     from edgeffnet import resolution, validation_images
+    from edgeffnet.bundle.asked import Asked
     from edgeffnet.bundle.folder import appearing, require_usable
     from edgeffnet.bundle.write import write
     from edgeffnet.calibration_images import Selection
@@ -73,31 +78,32 @@ def build(
 
     require_build_tools()
     steps = steps or Steps()
-    request = checked_request(
-        device=device,
-        budget=budget or Budget(),
-        networks=networks or NetworkOptions(),
-        calib=None if calib is None else Path(calib),
-        val=None if val is None else Path(val),
-        io=io,
-        recipe=recipe,
-        granularity=granularity,
-        full_integer=full_integer,
-        selection=Selection(calib_count, calib_choice),
-        allow_overlap=allow_overlap,
-        threads=threads,
-        percentile=percentile,
-        formats=formats,
-        output=Path(output),
-        seed=seed,
-        target=target,
-        risk=risk,
-        tune_resolution=tune_resolution,
-    )
-    require_usable(request.output)
+    options: dict[str, Any] = {
+        "device": device,
+        "budget": budget or Budget(),
+        "networks": networks or NetworkOptions(),
+        "calib": None if calib is None else Path(calib),
+        "val": None if val is None else Path(val),
+        "io": io,
+        "recipe": recipe,
+        "granularity": granularity,
+        "full_integer": full_integer,
+        "selection": Selection(calib_count, calib_choice),
+        "allow_overlap": allow_overlap,
+        "threads": threads,
+        "percentile": percentile,
+        "formats": formats,
+        "seed": seed,
+        "target": target,
+        "risk": risk,
+        "tune_resolution": tune_resolution,
+        "parts": bundle,
+    }
+    request, asked = checked_request(**options, output=Path(output)), Asked.of("build", options)
+    require_usable(request.output, asked, force=force)
     with ExitStack() as stack:
         stack.enter_context(quiet())
-        work = stack.enter_context(appearing(request.output))
+        work = stack.enter_context(appearing(request.output, asked, force=force))
         place = stack.enter_context(closing(target_at(request.target)))
         with steps("Listing images"):
             images = validation_images.read(request)
@@ -117,4 +123,4 @@ def build(
                 percentile=request.percentile,
                 progress=steps.advance,
             )
-        return write(winner, request, latency, machine, work, steps.seconds)
+        return write(winner, request, latency, machine, work, steps.seconds, asked)

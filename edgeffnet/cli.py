@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from edgeffnet.commands.audit import audit as audit_command
+from edgeffnet.commands.bundle import bundle as bundle_command
+from edgeffnet.commands.bundle import bundle_options, parts_of
+from edgeffnet.commands.bundle import rebuild as rebuild_command
+from edgeffnet.commands.bundle import verify as verify_command
 from edgeffnet.commands.int8 import int8_options
 from edgeffnet.commands.limits import budget_of, limit_options
 from edgeffnet.commands.networks import network_options, rule_options
@@ -117,6 +121,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="JSON to standar
 @click.option(
     "--output", type=click.Path(path_type=Path), default=Path("out"), show_default=True, help="Folder to write."
 )
+@bundle_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
 @click.option("--target", metavar="URL", help=_TARGET)
 @click.option(
@@ -142,6 +147,7 @@ def build(
     risk: str,
     plot: Path | None,
     dry_run: bool,
+    bundle: str,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -158,6 +164,7 @@ def build(
       edgeffnet build --variant lite0 --min-agreement 99.3 --calib photos/ --val val.csv
       edgeffnet build --device rpi4 --max-latency 30ms --tune-resolution --val val.csv
       edgeffnet build --variant lite0 --io int8 --output lite0-int8
+      edgeffnet build --variant lite0 --bundle android,cpp,python
       edgeffnet build --variant b0 --weights b0.safetensors --preprocessing b0.json
       edgeffnet build --phi -1.5 --weights random --output latency-only
       edgeffnet build --device rpi4 --max-latency 50ms --phi any --risk 10% --dry-run --plot frontier.svg
@@ -167,6 +174,7 @@ def build(
     from edgeffnet.wanted import NetworkOptions
 
     budget = budget_of(options, drop=max_drop, agreement=min_agreement)
+    options["bundle"] = parts_of(bundle, "--bundle")
     named = {name: options.pop(name) for name in NetworkOptions.__dataclass_fields__}
     chance = share(risk, "--risk", LEAST_RISK, LARGEST_RISK)
     if dry_run:
@@ -308,28 +316,6 @@ def validate(path: Path, val: Path | None, targets: tuple[str, ...], as_json: bo
 
 
 @main.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
-@_as_json
-def verify(bundle: Path, as_json: bool) -> None:
-    """Check that a BUNDLE holds exactly the files its manifest lists, byte for byte.
-
-    \b
-    Example:
-      edgeffnet verify out
-    """
-    from edgeffnet.bundle.manifest import differences
-    from edgeffnet.errors import ArtifactError
-
-    found = differences(bundle)
-    if as_json:
-        click.echo(json.dumps({"passed": not found, "differences": found}, indent=2))
-    elif not found:
-        click.echo(f"PASS  {bundle}: every file is as it was built")
-    if found:
-        raise ArtifactError(f"{bundle}: {'; '.join(found)}")
-
-
-@main.command()
 @click.argument("name", required=False)
 @click.option("--explain", is_flag=True, help="Show how the latency estimate is made and how far it errs.")
 @click.option("--precision", default="int8", show_default=True, type=click.Choice(["int8", "fp32"]))
@@ -404,6 +390,9 @@ def scale(variants: tuple[str, ...], phis: tuple[float, ...], device: str | None
 
 
 main.add_command(audit_command)
+main.add_command(verify_command)
+main.add_command(rebuild_command)
+main.add_command(bundle_command)
 main.add_command(profile_command)
 main.add_command(quantize_command)
 main.add_command(report_command)

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.calibration import Range
-from converters.artifact import Artifact, Format, Precision
+from converters.artifact import Artifact, Format, Output, Precision
 from converters.check import Difference, Scores, check, log_probabilities
+from converters.description import Description
 from converters.errors import ConversionError
 from edgeffnet import network
 from edgeffnet.calibration_images import CalibrationImages
@@ -79,6 +80,11 @@ class Producer:
             return self.weights.preprocessing
         return self.weights.preprocessing.unnormalised
 
+    @property
+    def described(self) -> Description:
+        """What the `.tflite` and OpenVINO files say of themselves."""
+        return Description(self.weights.architecture.name, labels=self.weights.labels, **self.contract.to_dict())
+
     @cached_property
     def pixels(self) -> Pixels:
         """The calibration images, uint8 (n, resolution, resolution, 3)."""
@@ -105,8 +111,8 @@ class Producer:
 
     @cached_property
     def float_path(self) -> Path:
-        """`model_fp32.tflite`, which OpenVINO reads too."""
-        return self._write("model_fp32.tflite", self.float_tflite)
+        """`model_fp32.tflite`."""
+        return self._write_tflite("model_fp32.tflite", self.float_tflite, "float32")
 
     @cached_property
     def calibrated(self) -> Calibrated:
@@ -222,7 +228,8 @@ class Producer:
             in_float=in_float,
             granularity=granularity,
         )
-        return self._checked(Artifact.int8_tflite(self._write(name, data), self.interface))
+        path = self._write_tflite(name, data, self.interface)
+        return self._checked(Artifact.int8_tflite(path, self.interface))
 
     def _tflite(self) -> list[Checked]:
         return [
@@ -234,7 +241,7 @@ class Producer:
         from converters import openvino_ir
 
         return [
-            self._save_openvino(openvino_ir.read(self.float_path), "fp32", "float32", "model_fp32"),
+            self._save_openvino(openvino_ir.read_bytes(self.float_tflite), "fp32", "float32", "model_fp32"),
             self._save_openvino(*self._openvino_int8((), frozenset()), "model_int8"),
         ]
 
@@ -285,6 +292,7 @@ class Producer:
 
         path = self.folder / "openvino" / f"{name}.xml"
         path.parent.mkdir(exist_ok=True)
+        openvino_ir.describe(model, self.described, normalises=takes == "uint8")
         openvino_ir.save(model, path)
         return self._checked(Artifact.at(path, "openvino", precision, takes, "probabilities", path.with_suffix(".bin")))
 
@@ -316,6 +324,12 @@ class Producer:
             # Made for a machine that cannot saturate, which this one may not be.
             return agent.OpenVINOModel(str(artifact.path), 1, replayed=True)
         return agent.FORMATS[artifact.format](str(artifact.path), 1)
+
+    def _write_tflite(self, name: str, data: bytes, takes: Interface) -> Path:
+        from converters.tflite_metadata import with_metadata
+
+        returns: Output = "logits" if takes == "int8" else "probabilities"
+        return self._write(name, with_metadata(data, self.described, takes, returns))
 
     def _write(self, name: str, data: bytes) -> Path:
         path = self.folder / name

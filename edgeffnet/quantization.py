@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from converters.artifact import Artifact, Format
 from converters.check import log_probabilities
+from converters.description import Description
 from edgeffnet import floors
 from edgeffnet.budget import Budget
-from edgeffnet.bundle import contents, manifest
+from edgeffnet.bundle import contents, manifest, parts
+from edgeffnet.bundle.asked import Asked
 from edgeffnet.bundle.folder import appearing, require_usable
 from edgeffnet.calibration_images import MAXIMUM, CalibrationImages, Selection
 from edgeffnet.errors import AccuracyError, UsageError
@@ -117,12 +119,15 @@ def quantize(
     threads: int | None = None,
     seed: int = 0,
     output: Path = Path("out"),
+    bundle: Sequence[str] = (),
+    force: bool = False,
     steps: Steps | None = None,
 ) -> Quantized:
     """Quantizes a float `.tflite` or `.keras` classifier into the bundle `output`.
 
     `preprocessing` is the JSON file that says what the model expects of its images. The `budget`'s
     drop and agreement are floors, held against `val`; `device` is the one the OpenVINO model is for.
+    `bundle` names parts for integrators (`edgeffnet.bundle.parts`); `force` replaces a bundle of other options.
     With `sensitivity` the bundle holds sensitivity.csv, a line a layer (`calib.sensitivity`).
     Raises an `edgeffnet.errors.EdgeffnetError`; then `output` is as it was before.
     """
@@ -130,16 +135,41 @@ def quantize(
 
     require_build_tools()
     steps, floor = steps or Steps(), budget or Budget()
+    asked = Asked.of(
+        "quantize",
+        {
+            "model": model,
+            "preprocessing": preprocessing,
+            "calib": calib,
+            "val": val,
+            "labels": labels,
+            "io": io,
+            "recipe": recipe,
+            "granularity": granularity,
+            "full_integer": full_integer,
+            "calib_count": calib_count,
+            "calib_choice": calib_choice,
+            "allow_overlap": allow_overlap,
+            "budget": floor,
+            "sensitivity": sensitivity,
+            "device": device,
+            "formats": formats,
+            "threads": threads,
+            "seed": seed,
+            "parts": bundle,
+        },
+    )
+    parts.require_known(bundle, "--bundle")
     options = _options(io, recipe, granularity, full_integer, devices.load(device).int8_saturates, formats, threads)
     if floor.has_floor and val is None:
         raise UsageError("--max-drop and --min-agreement need images to be held against: give --val")
     if preprocessing is None:
         raise unstated_preprocessing(model.name)
     stated = read_preprocessing(preprocessing)
-    require_usable(output)
+    require_usable(output, asked, force=force)
     with ExitStack() as stack:
         stack.enter_context(quiet())
-        work = stack.enter_context(appearing(output))
+        work = stack.enter_context(appearing(output, asked, force=force))
         with steps("Reading the model"):
             source = read_model(model)
         _require_fit(source, stated, options.interface)
@@ -150,23 +180,30 @@ def quantize(
             )
         folder = work / "made"
         folder.mkdir()
-        producer = ModelProducer(source, stated, images.calibration, folder, options)
+        producer = ModelProducer(source, stated, names, images.calibration, folder, options)
         place = stack.enter_context(closing(LocalTarget()))
         made = _made(producer, images, floor, options, place, steps)
         if sensitivity:
             with steps("Measuring what each layer's rounding costs"):
                 _write_sensitivities(work / "sensitivity.csv", producer)
-        return _written(made, producer, source, floor, names, work, output, steps)
+        return _written(made, producer, source, floor, names, work, output, asked, steps)
 
 
 class ModelProducer(Producer):
     """Makes the artefacts of a model that is there already, checked against itself in float."""
 
     def __init__(
-        self, source: FloatModel, stated: Preprocessing, images: CalibrationImages, folder: Path, options: Options
+        self,
+        source: FloatModel,
+        stated: Preprocessing,
+        labels: tuple[str, ...],
+        images: CalibrationImages,
+        folder: Path,
+        options: Options,
     ) -> None:
         self.source = source
         self.stated = stated
+        self.labels = labels
         self.images = images
         self.folder = folder
         self.interface = options.interface
@@ -181,6 +218,10 @@ class ModelProducer(Producer):
     @property
     def contract(self) -> Preprocessing:
         return self.stated
+
+    @property
+    def described(self) -> Description:
+        return Description(Path(self.source.name).stem, labels=self.labels, **self.contract.to_dict())
 
     @property
     def float_tflite(self) -> bytes:
@@ -290,11 +331,13 @@ def _written(
     labels: Sequence[str],
     work: Path,
     output: Path,
+    asked: Asked,
     steps: Steps,
 ) -> Quantized:
     settled = contents.settle(producer.folder, work, [one.artifact for one in made.checked])
     contents.write_choice(work, producer.images)
     contents.write_contract(work, producer.contract, labels, list(settled.values()))
+    handed_over = parts.hand_over(work, producer.contract, labels, list(settled.values()), asked.options["parts"])
     final = {old: new.moved_to(work, output) for old, new in settled.items()}
     calibration = contents.calibration(producer)
     found = Quantized(
@@ -307,11 +350,16 @@ def _written(
         floor=floor,
         mixed=made.mixed,
         machine=agent.machine(),
-        notes=_notes(made, source, producer),
+        notes=(*_notes(made, source, producer), *handed_over),
         seconds=steps.seconds,
     )
     files.write(work, found.to_dict())
-    manifest.write(work, {"model": {"file": source.name, "sha256": source.sha256}, "calibration": calibration})
+    made_from = {
+        "model": {"file": source.name, "sha256": source.sha256},
+        "calibration": calibration,
+        "validation": {"source": made.images.source, "sha256": made.images.sha256 or None},
+    }
+    manifest.write(work, made_from, asked)
     return found
 
 

@@ -11,6 +11,7 @@ from calib.recipes import RECIPES
 from converters.artifact import Format
 from edgeffnet import devices
 from edgeffnet.budget import LARGEST_RISK, LEAST_RISK, RISK, Budget
+from edgeffnet.bundle.parts import require_known
 from edgeffnet.calibration_images import Selection
 from edgeffnet.devices import Device
 from edgeffnet.errors import UsageError
@@ -47,6 +48,7 @@ class Request:
     target_chosen: bool = False
     risk: float = RISK
     tune_resolution: bool = False
+    parts: tuple[str, ...] = ()
 
     @property
     def measured(self) -> bool:
@@ -98,6 +100,7 @@ def request(
     target: str | None = None,
     risk: float = RISK,
     tune_resolution: bool = False,
+    parts: Sequence[str] = (),
 ) -> Request:
     """The request with every value checked; UsageError names the option and what it takes."""
     profile = devices.load(device)
@@ -108,6 +111,7 @@ def request(
         raise UsageError(f"--formats: {', '.join(unknown) or 'nothing'} given; choose from {', '.join(FORMATS)}")
     if "tflite" not in formats:
         raise UsageError("--formats must include tflite: its int8 model is what the budget is held against")
+    require_known(parts, "--bundle")
     if not 50 <= percentile <= 99:
         raise UsageError(f"--percentile {percentile:g} is not between 50 and 99")
     if address.parse(target).kind == "qemu":
@@ -157,4 +161,5 @@ def request(
         target_chosen=target_chosen,
         risk=risk,
         tune_resolution=tune_resolution,
+        parts=tuple(parts),
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from converters.artifact import Artifact, Format, Precision
 from edgeffnet.errors import DataError, UsageError
 from edgeffnet.images import Preprocessing
+from edgeffnet.labels import require_lines
 
 if TYPE_CHECKING:
     from edgeffnet.calibration_images import CalibrationImages
@@ -37,7 +38,11 @@ def write_contract(
     *,
     trained: bool = True,
 ) -> None:
-    """Writes labels.txt (one class a line, in output order) and preprocessing.json."""
+    """Writes labels.txt (one class a line, in output order) and preprocessing.json.
+
+    DataError for a name that holds a line break: every reader takes a line for a class.
+    """
+    require_lines(labels, LABELS)
     (bundle / LABELS).write_text("".join(f"{name}\n" for name in labels), encoding="utf-8")
     contract = {
         **preprocessing.to_dict(),
@@ -90,11 +95,17 @@ def shared_note(count: int) -> str:
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """The class names of a labels.txt; DataError where there is none."""
+    """The class names of a labels.txt, one a line as editors of any system end them.
+
+    DataError where there is none, or a name that breaks its line.
+    """
     try:
-        return tuple(path.read_text(encoding="utf-8").splitlines())
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: labels cannot be read ({error})") from None
+    names = tuple(text.removesuffix("\n").split("\n")) if text else ()
+    require_lines(names, str(path))
+    return names
 
 
 def labels_given(path: Path | None, model: str, classes: int) -> tuple[str, ...] | None:
@@ -135,6 +146,11 @@ def models_of(bundle: Path) -> list[Path]:
         return [bundle / name for name in json.loads((bundle / CONTRACT).read_text(encoding="utf-8"))["models"]]
     except (OSError, ValueError, KeyError, TypeError):
         raise DataError(f"{bundle}: no {CONTRACT} that names models; this is not an edgeffnet bundle") from None
+
+
+def artifacts_of(bundle: Path) -> tuple[Artifact, ...]:
+    """The artefacts that a bundle's contract names; DataError for one that is missing, or no contract."""
+    return tuple(find_contract(model)[2] for model in models_of(bundle))
 
 
 def require_trained(model: Path) -> None:

@@ -1,4 +1,4 @@
-"""The output folder: it appears whole or not at all, and replaces only a folder of ours."""
+"""The output folder: it appears whole or not at all, and replaces only what was made from the same request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from edgeffnet.bundle.asked import Asked
 from edgeffnet.errors import UsageError
 
 MANIFEST = "manifest.json"
@@ -17,12 +19,21 @@ MANIFEST = "manifest.json"
 _FULL_BYTES = 1_000_000
 
 
-def require_usable(output: Path) -> None:
-    """Raises UsageError when `output` cannot become a bundle: not ours, or not writable."""
+def require_usable(output: Path, asked: Asked | None = None, *, force: bool = False) -> None:
+    """Raises UsageError when `output` cannot become a bundle: not ours, not writable, or another bundle.
+
+    One that was `asked` for by the same options is replaced, and any with `force`.
+    """
     if output.is_symlink() or (output.exists() and not output.is_dir()):
         raise UsageError(f"--output {output} is not a folder; choose another")
-    if output.is_dir() and any(output.iterdir()) and not _is_bundle(output):
-        raise UsageError(f"--output {output} holds files that are not an edgeffnet bundle; choose another folder")
+    if output.is_dir() and any(output.iterdir()):
+        manifest = _manifest(output)
+        if manifest is None:
+            raise UsageError(f"--output {output} holds files that are not an edgeffnet bundle; choose another folder")
+        if not force and not _same(manifest, asked):
+            raise UsageError(
+                f"--output {output} holds another bundle{_said(manifest)}: choose another folder, or say --force"
+            )
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".edgeffnet-", dir=output.parent):
@@ -32,12 +43,12 @@ def require_usable(output: Path) -> None:
 
 
 @contextmanager
-def appearing(output: Path) -> Iterator[Path]:
+def appearing(output: Path, asked: Asked | None = None, *, force: bool = False) -> Iterator[Path]:
     """A folder to fill, which becomes `output` when the block ends without an exception.
 
     On any exception, an interrupt included, nothing is left and an older bundle stays as it was.
     """
-    require_usable(output)
+    require_usable(output, asked, force=force)
     partial = Path(tempfile.mkdtemp(prefix=f".{output.name}.partial-", dir=output.parent))
     partial.chmod(0o755)
     try:
@@ -68,8 +79,23 @@ def _replace(output: Path, partial: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _is_bundle(folder: Path) -> bool:
+def _manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a bundle of ours; None for any other folder."""
     try:
-        return "edgeffnet" in json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["tools"]
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return found if "edgeffnet" in found["tools"] else None
     except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return None
+
+
+def _same(manifest: dict[str, Any], asked: Asked | None) -> bool:
+    before = Asked.from_manifest(manifest)
+    return before is not None and asked is not None and before.makes_the_same_as(asked)
+
+
+def _said(manifest: dict[str, Any]) -> str:
+    """What the bundle is, as far as its manifest tells."""
+    told = [str(manifest[name]) for name in ("variant", "device", "io") if name in manifest]
+    if isinstance(model := manifest.get("model"), dict):
+        told.append(str(model.get("file")))
+    return f" ({', '.join(told)})" if told else ""

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import edgeffnet
+from edgeffnet import devices
+from edgeffnet.bundle.asked import Asked
 from edgeffnet.bundle.folder import MANIFEST
 from edgeffnet.errors import DataError
 from edgeffnet.hashing import sha256_of
+from edgeffnet.targets import agent
 
-SCHEMA_VERSION = "1"
+# Since 2 it holds the request and the machine, and the bundle golden images.
+SCHEMA_VERSION = "2"
 _TOOLS = (
     "tensorflow",
     "keras",
@@ -29,18 +34,46 @@ _TOOLS = (
 )
 
 
-def write(folder: Path, made_from: dict[str, Any]) -> None:
+def write(folder: Path, made_from: Mapping[str, Any], asked: Asked) -> None:
     """Writes the manifest of every file in `folder`; `made_from` tells seed, weights and images."""
+    _write(folder, {"tools": tool_versions(), "machine": machine(), **made_from, "request": asked.to_dict()})
+
+
+def write_again(folder: Path, before: Mapping[str, Any]) -> None:
+    """Writes the manifest `before` anew after files were added to `folder`."""
+    _write(folder, {name: value for name, value in before.items() if name not in ("schema_version", "files")})
+
+
+def _write(folder: Path, told: Mapping[str, Any]) -> None:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "files": {
-            str(path.relative_to(folder)): {"sha256": sha256_of(path), "bytes": path.stat().st_size} for path in files
+            path.relative_to(folder).as_posix(): {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+            for path in files
         },
-        "tools": tool_versions(),
-        **made_from,
+        **told,
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A manifest.json as it is; DataError where it is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not all(isinstance(entry["sha256"], str) for entry in found["files"].values()):
+            raise ValueError("a file without its hash")
+    except FileNotFoundError:
+        raise DataError(f"{path.parent}: no {MANIFEST}; this is not an edgeffnet bundle") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: not a manifest ({error})") from None
+    made: dict[str, Any] = found
+    return made
+
+
+def machine() -> dict[str, str]:
+    """The processor here and its 8-bit arithmetic, on which calibration's and the outputs' last bits depend."""
+    return {"cpu": agent.machine()["cpu"], "int8": devices.load("local").int8}
 
 
 def tool_versions() -> dict[str, str]:
@@ -54,23 +87,15 @@ def tool_versions() -> dict[str, str]:
     return found
 
 
-def differences(folder: Path) -> tuple[str, ...]:
-    """What differs from the manifest: files changed, missing or added; empty where all is as built."""
-    path = folder / MANIFEST
-    try:
-        recorded = json.loads(path.read_text(encoding="utf-8"))["files"]
-        expected = {name: entry["sha256"] for name, entry in recorded.items()}
-    except FileNotFoundError:
-        raise DataError(f"{folder}: no {MANIFEST}; this is not an edgeffnet bundle") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: not a manifest ({error})") from None
-    found = []
+def differences(folder: Path) -> dict[str, str]:
+    """What differs from the manifest, by file: it "was changed", "is missing" or "was added"."""
+    expected = {name: entry["sha256"] for name, entry in read(folder / MANIFEST)["files"].items()}
+    found = {}
     for name, sha256 in expected.items():
         file = folder / name
         if not file.is_file():
-            found.append(f"{name} is missing")
+            found[name] = "is missing"
         elif sha256_of(file) != sha256:
-            found.append(f"{name} was changed")
-    present = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
-    found += [f"{name} was added" for name in sorted(present - set(expected) - {MANIFEST})]
-    return tuple(found)
+            found[name] = "was changed"
+    present = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+    return found | dict.fromkeys(sorted(present - set(expected) - {MANIFEST}), "was added")

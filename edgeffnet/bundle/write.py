@@ -7,7 +7,8 @@ from typing import Any
 
 from converters.artifact import Artifact
 from edgeffnet import devices, fastest, selection
-from edgeffnet.bundle import contents, manifest
+from edgeffnet.bundle import contents, manifest, parts
+from edgeffnet.bundle.asked import Asked
 from edgeffnet.hashing import sha256_of
 from edgeffnet.report import files
 from edgeffnet.report.frontier import frontier
@@ -24,13 +25,28 @@ def write(
     machine: dict[str, Any],
     folder: Path,
     seconds: dict[str, float],
+    asked: Asked,
 ) -> Report:
     """Fills `folder`, which becomes the request's output; returns the report it holds."""
     weights = winner.producer.weights
     settled = contents.settle(winner.producer.folder, folder, [made.artifact for made in winner.checked])
+    contents.write_choice(folder, winner.producer.images)
+    contents.write_contract(
+        folder, winner.producer.contract, weights.labels, list(settled.values()), trained=weights.trained
+    )
+    handed_over = parts.hand_over(
+        folder, winner.producer.contract, weights.labels, list(settled.values()), request.parts
+    )
     made_from = {
         "weights": weights.provenance.to_dict(),
         "calibration": contents.calibration(winner.producer),
+    }
+    validation = {
+        "source": winner.images.source,
+        "images": len(winner.images.pixels),
+        "sha256": winner.images.sha256 or None,
+        "labelled": winner.images.labels is not None,
+        "shared_with_calibration": winner.images.shared,
     }
     candidates = tuple(sorted(winner.candidates, key=selection.rank, reverse=True))
     on_device: tuple[fastest.Way, ...] = ()
@@ -59,16 +75,10 @@ def write(
             )
             for made in winner.checked
         ),
-        validation={
-            "source": winner.images.source,
-            "images": len(winner.images.pixels),
-            "sha256": winner.images.sha256 or None,
-            "labelled": winner.images.labels is not None,
-            "shared_with_calibration": winner.images.shared,
-        },
+        validation=validation,
         target=request.target,
         machine=machine,
-        notes=notes(request, winner, latency, machine),
+        notes=(*notes(request, winner, latency, machine), *handed_over),
         mixed_precision=winner.mixed,
         probes=winner.probed.probes if winner.probed else (),
         frontier=frontier(candidates, winner.seen, trained=weights.trained),
@@ -77,13 +87,16 @@ def write(
         seconds=seconds,
         **made_from,
     )
-    contents.write_choice(folder, winner.producer.images)
-    contents.write_contract(
-        folder, winner.producer.contract, weights.labels, list(settled.values()), trained=weights.trained
-    )
     files.write(folder, report.to_dict())
-    built = {"device": request.device.name, "variant": winner.candidate.architecture.name, "io": request.interface}
-    manifest.write(folder, {"seed": request.seed, **built, **made_from})
+    net = winner.candidate.architecture
+    built = {
+        "seed": request.seed,
+        "device": request.device.name,
+        "variant": net.name,
+        "phi": net.phi,
+        "io": request.interface,
+    }
+    manifest.write(folder, {**built, **made_from, "validation": validation}, asked)
     return report
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from edgeffnet.commands.bundle import bundle_options, parts_of
 from edgeffnet.commands.int8 import int8_options
 from edgeffnet.commands.report import say_missing_page
 
@@ -25,6 +26,7 @@ _path = click.Path(path_type=Path)
 @click.option("--formats", default="tflite,openvino", show_default=True, help="Formats to write.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of an inference.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of every random choice.")
+@bundle_options
 @click.option("--output", type=_path, default=Path("out"), show_default=True, help="Folder to write.")
 @click.option("--json", "as_json", is_flag=True, help="JSON to standard output, and nothing else there.")
 def quantize(
@@ -33,6 +35,7 @@ def quantize(
     max_drop: float | None,
     min_agreement: float | None,
     formats: str,
+    bundle: str,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -53,7 +56,7 @@ def quantize(
 
     chosen = [name.strip() for name in formats.split(",") if name.strip()]
     floor = Budget(drop=max_drop, agreement=min_agreement)
-    found = run(model, preprocessing, budget=floor, formats=chosen, **options)
+    found = run(model, preprocessing, budget=floor, formats=chosen, bundle=parts_of(bundle, "--bundle"), **options)
     say_missing_page()
     if as_json:
         click.echo(to_json(found.to_dict()), nl=False)
