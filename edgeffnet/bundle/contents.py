@@ -37,7 +37,13 @@ def write_contract(
     *,
     trained: bool = True,
 ) -> None:
-    """Writes labels.txt (one class a line, in output order) and preprocessing.json."""
+    """Writes labels.txt (one class a line, in output order) and preprocessing.json.
+
+    DataError for a name that holds a line break: every reader takes a line for a class.
+    """
+    broken = next((number for number, name in enumerate(labels) if name.splitlines() not in ([], [name])), None)
+    if broken is not None:
+        raise DataError(f"the name of class {broken} holds a line break, {labels[broken]!r}: give names by --labels")
     (bundle / LABELS).write_text("".join(f"{name}\n" for name in labels), encoding="utf-8")
     contract = {
         **preprocessing.to_dict(),
@@ -90,11 +96,12 @@ def shared_note(count: int) -> str:
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """The class names of a labels.txt; DataError where there is none."""
+    """The class names of a labels.txt, one a line as editors of any system end them; DataError where there is none."""
     try:
-        return tuple(path.read_text(encoding="utf-8").splitlines())
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: labels cannot be read ({error})") from None
+    return tuple(text.removesuffix("\n").split("\n")) if text else ()
 
 
 def labels_given(path: Path | None, model: str, classes: int) -> tuple[str, ...] | None:
@@ -135,6 +142,11 @@ def models_of(bundle: Path) -> list[Path]:
         return [bundle / name for name in json.loads((bundle / CONTRACT).read_text(encoding="utf-8"))["models"]]
     except (OSError, ValueError, KeyError, TypeError):
         raise DataError(f"{bundle}: no {CONTRACT} that names models; this is not an edgeffnet bundle") from None
+
+
+def artifacts_of(bundle: Path) -> tuple[Artifact, ...]:
+    """The artefacts that a bundle's contract names; DataError for one that is missing, or no contract."""
+    return tuple(find_contract(model)[2] for model in models_of(bundle))
 
 
 def require_trained(model: Path) -> None:

@@ -73,6 +73,10 @@ class Model:
     def read(self) -> np.ndarray[Any, Any]:
         raise NotImplementedError
 
+    def raw(self) -> np.ndarray[Any, Any]:
+        """The scores as the model returns them, integers where it ends in those."""
+        return self.read()
+
     def placement(self) -> Event:
         """Where its operators run: of `operators`, `fast` in the accelerated path, in `partitions`.
 
@@ -104,8 +108,12 @@ class TFLiteModel(Model):
     def invoke(self) -> None:
         self._interpreter.invoke()
 
-    def read(self) -> np.ndarray[Any, Any]:
+    def raw(self) -> np.ndarray[Any, Any]:
         values: np.ndarray[Any, Any] = self._interpreter.get_tensor(self._output["index"])
+        return values
+
+    def read(self) -> np.ndarray[Any, Any]:
+        values = self.raw()
         scale, zero_point = self._output["quantization"]
         if values.dtype != np.float32:
             values = (values.astype(np.float32) - zero_point) * np.float32(scale)
