@@ -42,7 +42,8 @@ def write(handover: Handover) -> tuple[str, ...]:
         assets = folder / "src" / source_set / _ASSETS
         assets.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(model.path, assets / model.path.name)
-    _write_labels(handover.labels, folder / "src" / "main" / _ASSETS / LABELS)
+    labels = "".join(f"{label}\n" for label in handover.labels)
+    (folder / "src" / "main" / _ASSETS / LABELS).write_text(labels, encoding="utf-8")
     _write_golden(handover.golden, models, folder / "test-data" / "golden")
     return ()
 
@@ -87,20 +88,14 @@ def _which(models: Sequence[Artifact]) -> str:
         return f"`{only.path.name}` ({_megabytes(only)}) is the only one in this bundle."
     int8, fp32 = models
     return (
-        f"`{int8.path.name}` ({_megabytes(int8)}, takes {int8.input}) is in the app: on the CPU it is the faster and the "
-        f"smaller one. For the GPU take `{fp32.path.name}` ({_megabytes(fp32)}), which computes in floats: move it from "
-        f"`src/androidTest/{_ASSETS}` to `src/main/{_ASSETS}` and pass `Contract.FP32`."
+        f"`{int8.path.name}` ({_megabytes(int8)}, takes {int8.input}) is in the app: smaller, and on the CPU as a rule "
+        f"the faster one. For the GPU take `{fp32.path.name}` ({_megabytes(fp32)}), which computes in floats: move it "
+        f"from `src/androidTest/{_ASSETS}` to `src/main/{_ASSETS}` and pass `Contract.FP32`."
     )
 
 
 def _megabytes(model: Artifact) -> str:
     return f"{model.bytes / 1e6:.1f} MB"
-
-
-def _write_labels(labels: Sequence[str], path: Path) -> None:
-    """One class a line; a line break inside a name becomes a space, because it would shift the names after it."""
-    lines = (" ".join(label.splitlines()) for label in labels)
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def _write_golden(golden: Sequence[GoldenImage], models: Sequence[Artifact], folder: Path) -> None:
