@@ -10,8 +10,10 @@ data class Prediction(
 )
 
 /** The class names in [text], which holds one a line. */
-internal fun readLabels(text: String): List<String> =
-    if (text.isEmpty()) emptyList() else text.removeSuffix("\n").split('\n')
+internal fun readLabels(text: String): List<String> {
+    if (text.isEmpty()) return emptyList()
+    return text.removeSuffix("\n").split('\n')
+}
 
 /** The [count] most probable classes, best first; classes without a label are named by their number. */
 internal fun best(

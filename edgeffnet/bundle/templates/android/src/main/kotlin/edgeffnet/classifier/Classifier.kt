@@ -29,7 +29,11 @@ class Classifier(
         val gpu: Boolean = false,
     )
 
-    private val labels = context.assets.open(Contract.LABELS).bufferedReader().use { readLabels(it.readText()) }
+    private val labels =
+        context.assets
+            .open(Contract.LABELS)
+            .bufferedReader()
+            .use { readLabels(it.readText()) }
     private val delegate = if (options.gpu) gpuDelegate() else null
     private val interpreter = interpreter(context, options)
 

@@ -44,14 +44,16 @@ class Preprocessing(
         when (input) {
             Input.UINT8 -> tensor.put(pixels)
             Input.INT8 -> for (pixel in pixels) tensor.put((pixel - 128).toByte())
-            Input.FLOAT32 ->
-                for (at in pixels.indices) {
-                    tensor.putFloat(((pixels[at].toInt() and 0xFF) - mean[at % 3]) / std[at % 3])
-                }
+            Input.FLOAT32 -> for (at in pixels.indices) tensor.putFloat(normalised(pixels[at], at % 3))
         }
         tensor.rewind()
         return tensor
     }
+
+    private fun normalised(
+        pixel: Byte,
+        channel: Int,
+    ): Float = ((pixel.toInt() and 0xFF) - mean[channel]) / std[channel]
 
     private fun swapEnds(pixels: ByteArray) {
         for (at in pixels.indices step 3) {

@@ -108,9 +108,9 @@ private const val FRACTION = 22
 private const val HALF = 1 shl (FRACTION - 1)
 
 /**
- * Pixels from [left], [top] on, [side] each way, as [resolution] x [resolution] pixels of three bytes: red, green, blue.
+ * Pixels from [left], [top] on, [side] each way, as [resolution] x [resolution] pixels of three bytes.
  *
- * Rows first, then columns, rounded to 8 bits in between: what Pillow's `resize` does with a box, to the bit.
+ * Rows first, then columns, rounded to 8 bits in between: to the bit what Pillow's `resize` does, row and column apart.
  */
 internal fun resample(
     image: Pixels,
