@@ -37,7 +37,8 @@ class Preprocessing:
     """Image file -> network input, the one definition for calibration, validation and metadata.
 
     Decode to 8-bit RGB, upright; take the centred square of `crop` times the short side; resize it
-    to `resolution` with `interpolation` (antialiased); then (x - mean) / std per channel, x in 0..255.
+    to `resolution` with `interpolation` (antialiased; first each row, then each column, 8 bits in between); then
+    (x - mean) / std per channel, x in 0..255.
     """
 
     resolution: int
@@ -56,9 +57,10 @@ class Preprocessing:
         """uint8 (resolution, resolution, 3): `image` cropped and resized, not yet normalised."""
         side = min(image.size) * self.crop
         left, top = (image.width - side) / 2, (image.height - side) / 2
-        box = (left, top, left + side, top + side)
-        resized = image.resize((self.resolution,) * 2, _RESAMPLING[self.interpolation], box=box)
-        array = np.asarray(resized, np.uint8)
+        # Rows, then columns: their order shows in the pixels, and Pillow 13 by itself turns it around for tall images.
+        method, size = _RESAMPLING[self.interpolation], self.resolution
+        rows = image.resize((size, image.height), method, box=(left, 0, left + side, image.height))
+        array = np.asarray(rows.resize((size, size), method, box=(0, top, size, top + side)), np.uint8)
         return np.ascontiguousarray(array[..., ::-1]) if self.channels == "BGR" else array
 
     def normalise(self, pixels: Pixels) -> NDArray[np.float32]:

@@ -35,6 +35,14 @@ def test_crop_fraction_leaves_a_border_out() -> None:
     assert (plain(32, crop=1.0).pixels(Image.fromarray(picture)) == 9).any()
 
 
+def test_tall_images_are_resized_in_the_same_order_as_square_ones() -> None:
+    tall = np.full((400, 100, 3), 99, np.uint8)
+    tall[160:240] = np.random.default_rng(0).integers(0, 256, (80, 100, 3))
+    preprocessing = Preprocessing(64, 1.0, "bicubic", (0.0,) * 3, (1.0,) * 3)
+    square = preprocessing.pixels(Image.fromarray(tall[150:250]))
+    np.testing.assert_array_equal(preprocessing.pixels(Image.fromarray(tall)), square)
+
+
 def test_normalise_is_the_lite_formula() -> None:
     values = Preprocessing.lite(224).normalise(np.array([[0, 127, 255]], np.uint8))
     np.testing.assert_array_equal(values, np.array([[-127 / 128, 0, 1]], np.float32))

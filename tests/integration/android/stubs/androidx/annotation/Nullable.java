@@ -1,0 +1,4 @@
+package androidx.annotation;
+
+/** Kotlin reads it as `?`. */
+public @interface Nullable {}
