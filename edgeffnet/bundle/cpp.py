@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+import PIL
 
 from converters.artifact import Artifact
 from edgeffnet import images
@@ -14,7 +15,7 @@ from edgeffnet.bundle.handover import Handover
 from edgeffnet.bundle.rendering import render
 from edgeffnet.errors import UsageError
 
-_AS_THEY_ARE = ("classifier.h", "classifier.cc", "backend.h", "litert_backend.h", "litert_c.h", "main.cc")
+_AS_THEY_ARE = ("classifier.h", "classifier.cc", "resize.h", "backend.h", "litert_backend.h", "litert_c.h", "main.cc")
 # The Python package whose wheel has the library that reads a format.
 _PACKAGES = {"tflite": "ai-edge-litert", "openvino": "openvino"}
 
@@ -44,15 +45,21 @@ def write_ppm(pixels: images.Pixels, path: Path) -> None:
     path.write_bytes(b"P6\n%d %d\n255\n" % (width, height) + np.ascontiguousarray(pixels).tobytes())
 
 
+def tall_down_first() -> bool:
+    """Whether the installed Pillow resizes tall images in the vertical pass first: the last bit depends on it."""
+    return int(PIL.__version__.split(".")[0]) >= 13
+
+
 def _contract(handover: Handover, models: list[Artifact]) -> str:
     preprocessing = handover.preprocessing
     return render(
         "cpp/contract.h.jinja",
         contract=preprocessing,
         minimum_side=images.MINIMUM_SIDE,
+        tall_down_first=tall_down_first(),
         mean=[_float(value) for value in preprocessing.mean],
         std=[_float(value) for value in preprocessing.std],
-        models=[(json.dumps(one.path.name), one.output) for one in models],
+        models=[(json.dumps(one.path.name), one.path.stat().st_size, one.output) for one in models],
     )
 
 

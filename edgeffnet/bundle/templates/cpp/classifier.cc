@@ -11,6 +11,7 @@
 
 #include "backend.h"
 #include "contract.h"
+#include "resize.h"
 
 #ifdef EDGEFFNET_LITERT
 #include "litert_backend.h"
@@ -21,142 +22,6 @@
 
 namespace edgeffnet {
 namespace {
-
-using contract::Interpolation;
-using Bytes = std::vector<std::uint8_t>;
-
-constexpr int kChannels = 3;
-
-// Images are resized to the bit as Pillow does it: weights are integers of this many fractional
-// bits, and sums are rounded to 8 bits after each pass.
-constexpr int kFractionBits = 22;
-constexpr double kPi = 3.14159265358979323846;
-
-double Sinc(double x) { return x == 0.0 ? 1.0 : std::sin(x * kPi) / (x * kPi); }
-
-// How far the kernel reaches to either side.
-double Reach(Interpolation kind) {
-  switch (kind) {
-    case Interpolation::kBilinear:
-      return 1.0;
-    case Interpolation::kBicubic:
-      return 2.0;
-    default:
-      return 3.0;
-  }
-}
-
-double Kernel(Interpolation kind, double x) {
-  const double far = std::fabs(x);
-  if (far >= Reach(kind)) return 0.0;
-  switch (kind) {
-    case Interpolation::kBilinear:
-      return 1.0 - far;
-    case Interpolation::kBicubic:
-      // Keys' cubic with a = -1/2.
-      if (far < 1.0) return (1.5 * far - 2.5) * far * far + 1.0;
-      return (((far - 5.0) * far + 8.0) * far - 4.0) * -0.5;
-    default:
-      return Sinc(x) * Sinc(x / 3.0);
-  }
-}
-
-// The samples that one output is made of.
-struct Window {
-  int first;
-  std::vector<std::int32_t> weights;
-};
-
-// The windows of `outputs` samples that divide `from` to `to` of a line of `size` evenly.
-std::vector<Window> Windows(int size, float from, float to, int outputs, Interpolation kind) {
-  const double step = static_cast<double>(to - from) / outputs;
-  const double stretch = std::max(step, 1.0);
-  const double reach = Reach(kind) * stretch;
-  std::vector<Window> made;
-  for (int output = 0; output < outputs; ++output) {
-    const double centre = from + (output + 0.5) * step;
-    const int first = std::max(static_cast<int>(centre - reach + 0.5), 0);
-    const int end = std::min(static_cast<int>(centre + reach + 0.5), size);
-    std::vector<double> exact;
-    double total = 0.0;
-    for (int sample = first; sample < end; ++sample) {
-      exact.push_back(Kernel(kind, (sample - centre + 0.5) * (1.0 / stretch)));
-      total += exact.back();
-    }
-    Window window{first, {}};
-    for (double weight : exact) {
-      const double scaled = (total == 0.0 ? weight : weight / total) * (1 << kFractionBits);
-      window.weights.push_back(static_cast<std::int32_t>(scaled < 0 ? scaled - 0.5 : scaled + 0.5));
-    }
-    made.push_back(std::move(window));
-  }
-  return made;
-}
-
-// The weighted sum of a window's samples, `stride` bytes apart.
-std::uint8_t Sum(const Window& window, const std::uint8_t* samples, std::size_t stride) {
-  std::int32_t sum = 1 << (kFractionBits - 1);
-  for (std::int32_t weight : window.weights) {
-    sum += weight * *samples;
-    samples += stride;
-  }
-  return static_cast<std::uint8_t>(std::clamp(sum >> kFractionBits, 0, 255));
-}
-
-// The source of each of `outputs` nearest neighbours.
-std::vector<int> Nearest(int size, float from, float to, int outputs) {
-  const double step = static_cast<double>(to - from) / outputs;
-  double position = from + step * 0.5;
-  std::vector<int> made;
-  for (int output = 0; output < outputs; ++output, position += step) {
-    made.push_back(std::clamp(static_cast<int>(position), 0, size - 1));
-  }
-  return made;
-}
-
-// Left, top, right and bottom of what is kept of an image.
-struct Box {
-  float left, top, right, bottom;
-};
-
-Bytes ResizeNearest(const Image& image, const Box& box, int side) {
-  const std::vector<int> columns = Nearest(image.width, box.left, box.right, side);
-  const std::vector<int> rows = Nearest(image.height, box.top, box.bottom, side);
-  Bytes made;
-  for (int row : rows) {
-    for (int column : columns) {
-      const std::size_t at = (static_cast<std::size_t>(row) * image.width + column) * kChannels;
-      made.insert(made.end(), &image.pixels[at], &image.pixels[at] + kChannels);
-    }
-  }
-  return made;
-}
-
-Bytes ResizeSmooth(const Image& image, const Box& box, int side, Interpolation kind) {
-  const std::vector<Window> columns = Windows(image.width, box.left, box.right, side, kind);
-  std::vector<Window> rows = Windows(image.height, box.top, box.bottom, side, kind);
-  const int first = rows.front().first;
-  const int end = rows.back().first + static_cast<int>(rows.back().weights.size());
-  const std::size_t line = static_cast<std::size_t>(side) * kChannels;
-  Bytes narrowed(static_cast<std::size_t>(end - first) * line);
-  std::uint8_t* put = narrowed.data();
-  for (int row = first; row < end; ++row) {
-    const std::size_t start = static_cast<std::size_t>(row) * image.width * kChannels;
-    for (const Window& window : columns) {
-      for (int channel = 0; channel < kChannels; ++channel) {
-        const std::size_t at = start + static_cast<std::size_t>(window.first) * kChannels + channel;
-        *put++ = Sum(window, &image.pixels[at], kChannels);
-      }
-    }
-  }
-  Bytes made(static_cast<std::size_t>(side) * line);
-  put = made.data();
-  for (const Window& window : rows) {
-    const std::uint8_t* top = &narrowed[static_cast<std::size_t>(window.first - first) * line];
-    for (std::size_t at = 0; at < line; ++at) *put++ = Sum(window, top + at, line);
-  }
-  return made;
-}
 
 // The next number of a PPM's header; -1 where there is none.
 long Number(std::istream& file) {
@@ -177,10 +42,21 @@ std::string FileName(const std::string& path) {
   return slash == std::string::npos ? path : path.substr(slash + 1);
 }
 
+std::streamoff SizeOfFile(std::istream& file) {
+  file.seekg(0, std::ios::end);
+  return file.tellg();
+}
+
+// What the contract says of the model file; runtimes may crash on one that was cut short.
 const contract::Model& InContract(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw Error(path + ": no such model");
   const std::string name = FileName(path);
   for (const contract::Model& model : contract::kModels) {
-    if (name == model.file) return model;
+    if (name != model.file) continue;
+    if (SizeOfFile(file) == model.bytes) return model;
+    throw Error(path + ": not the model that contract.h describes, which has " +
+                std::to_string(model.bytes) + " bytes: truncated, or of another bundle");
   }
   throw Error(path + ": contract.h says nothing of a model of this name");
 }
@@ -283,8 +159,7 @@ Image ReadPpm(const std::string& path) {
                 " pixels is too small (at least " + std::to_string(contract::kMinimumSide) + ")");
   }
   const std::streamoff start = file.tellg();
-  file.seekg(0, std::ios::end);
-  const std::streamoff held = file.tellg() - start;
+  const std::streamoff held = SizeOfFile(file) - start;
   const std::streamoff wanted = static_cast<std::streamoff>(width) * height * kChannels;
   if (held < wanted) {
     throw Error(path + ": truncated, " + std::to_string(held) + " of " + std::to_string(wanted) +
@@ -339,7 +214,6 @@ std::vector<Class> Best(const std::vector<float>& probabilities, std::size_t cou
 }
 
 Classifier::Classifier(const std::string& model, int threads) {
-  if (!std::ifstream(model)) throw Error(model + ": no such model");
   logits_ = InContract(model).output == contract::Output::kLogits;
   backend_ = Loaded(model, threads);
   constexpr std::size_t kPixels =
