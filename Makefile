@@ -37,8 +37,10 @@ $(VENV)/.build: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.build
 	$(PIP) --editable '.[build,dev]'
-# Without their dependencies: torchvision and timm would exchange torch for another build.
+# Without their dependencies: torchvision and timm would exchange torch for another build, mediapipe asks for an
+# OpenCV with windows.
 	$(PIP) --no-deps torchvision==0.28.0 timm==1.0.31
+	$(PIP) --no-deps mediapipe==1.2.3 opencv-contrib-python-headless==5.0.0.93
 	touch $@
 
 clean:

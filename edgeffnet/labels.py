@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+
+from edgeffnet.errors import DataError
 
 
 @cache
@@ -22,6 +25,13 @@ def imagenet() -> tuple[str, ...]:
         f"{name} ({wnid})" if name in shared else name
         for name, (wnid, _) in zip(first, imagenet_synsets(), strict=True)
     )
+
+
+def require_lines(names: Sequence[str], source: str) -> None:
+    """DataError for a name that holds a line break: labels are kept one a line, and every reader counts lines."""
+    broken = next((index for index, name in enumerate(names) if name.splitlines() not in ([], [name])), None)
+    if broken is not None:
+        raise DataError(f"{source}: the name of class {broken} holds a line break: {names[broken]!r}")
 
 
 def numbered(classes: int) -> tuple[str, ...]:

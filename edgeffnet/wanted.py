@@ -12,7 +12,7 @@ from edgeffnet.architecture import Architecture, Family
 from edgeffnet.errors import DataError, UsageError
 from edgeffnet.images import Preprocessing, read_preprocessing
 from edgeffnet.labels import imagenet as imagenet_names
-from edgeffnet.labels import numbered
+from edgeffnet.labels import numbered, require_lines
 from edgeffnet.scaling import VARIANTS, Overrides, variant_named
 from edgeffnet.weights import Weights, packages
 
@@ -73,6 +73,7 @@ class Wanted:
             raise DataError(
                 f"--labels holds {len(names)} names, but {self.weights} has {found.architecture.classes} classes"
             )
+        require_lines(names, self.weights)
         return replace(found, labels=names)
 
     def label_names(self) -> tuple[str, ...]:
@@ -188,6 +189,9 @@ def architecture_at(options: NetworkOptions, phi: float) -> Architecture:
 def _wanted(net: Architecture, options: NetworkOptions, seed: int, *, official: bool) -> Wanted:
     from edgeffnet.bundle.contents import read_labels
 
+    names = read_labels(options.labels) if options.labels else ()
+    if options.labels and not names:
+        raise DataError(f"--labels {options.labels}: names no class")
     stated = read_preprocessing(options.preprocessing) if options.preprocessing else None
     if stated:
         if options.resolution not in (None, stated.resolution):
@@ -205,7 +209,7 @@ def _wanted(net: Architecture, options: NetworkOptions, seed: int, *, official: 
         official=official,
         classes=options.classes,
         preprocessing=stated,
-        labels=read_labels(options.labels) if options.labels else (),
+        labels=names,
         seed=seed,
     )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from converters.artifact import Artifact, Format, Precision
 from edgeffnet.errors import DataError, UsageError
 from edgeffnet.images import Preprocessing
+from edgeffnet.labels import require_lines
 
 if TYPE_CHECKING:
     from edgeffnet.calibration_images import CalibrationImages
@@ -41,9 +42,7 @@ def write_contract(
 
     DataError for a name that holds a line break: every reader takes a line for a class.
     """
-    broken = next((number for number, name in enumerate(labels) if name.splitlines() not in ([], [name])), None)
-    if broken is not None:
-        raise DataError(f"the name of class {broken} holds a line break, {labels[broken]!r}: give names by --labels")
+    require_lines(labels, LABELS)
     (bundle / LABELS).write_text("".join(f"{name}\n" for name in labels), encoding="utf-8")
     contract = {
         **preprocessing.to_dict(),
@@ -96,12 +95,17 @@ def shared_note(count: int) -> str:
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """The class names of a labels.txt, one a line as editors of any system end them; DataError where there is none."""
+    """The class names of a labels.txt, one a line as editors of any system end them.
+
+    DataError where there is none, or a name that breaks its line.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: labels cannot be read ({error})") from None
-    return tuple(text.removesuffix("\n").split("\n")) if text else ()
+    names = tuple(text.removesuffix("\n").split("\n")) if text else ()
+    require_lines(names, str(path))
+    return names
 
 
 def labels_given(path: Path | None, model: str, classes: int) -> tuple[str, ...] | None:

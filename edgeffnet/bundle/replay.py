@@ -74,7 +74,7 @@ def replay_model(
     except ImportError as error:
         return Replay(not_replayed=(f"{name}: not replayed: {_package(error)} is not installed",))
     except (RuntimeError, ValueError) as error:
-        return Replay((f"{name}: cannot be loaded ({str(error).splitlines()[0]})",))
+        return Replay((f"{name}: cannot be loaded ({_reason(error)})",))
     foreign = _foreign(artifact, str(entry.get("runtime")), model.runtime)
     if foreign:
         return Replay(not_replayed=(f"{name}: not replayed: {foreign}",))
@@ -124,6 +124,12 @@ def _tensor(path: Path, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
         raise DataError(f"{path}: not a tensor of shape {'x'.join(map(str, shape))}") from None
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
+
+
+def _reason(error: Exception) -> str:
+    """The line that tells: OpenVINO puts places in its sources before it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if not line.startswith("Exception from")), type(error).__name__)
 
 
 def _package(error: ImportError) -> str:

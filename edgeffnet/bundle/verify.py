@@ -10,6 +10,7 @@ from typing import Any
 
 from converters.artifact import Artifact
 from converters.label_file import labels_in
+from edgeffnet.audit.tflite_metadata import stated
 from edgeffnet.bundle import contents, gates, golden, manifest, replay
 from edgeffnet.bundle.folder import MANIFEST
 from edgeffnet.bundle.replay import Replay
@@ -89,11 +90,9 @@ def _statement_differs(
         differing = sum(one != other for one, other in zip(inside, labels, strict=False))
         yield f"{contents.LABELS}: {len(labels)} names, {name} carries {len(inside)}, of which {differing} differ"
     try:
-        from edgeffnet.audit.tflite_metadata import stated
-    except ImportError:
-        return
-    try:
         said = stated(artifact.path, preprocessing)
+    except ImportError:  # tflite-runtime alone has no reader of the format; the hash tells as much
+        return
     except Exception as error:  # a damaged flatbuffer raises whatever its bytes lead to
         yield f"{name}: cannot be read ({error})"
         return

@@ -25,7 +25,7 @@ def imported_by(code: str) -> set[str]:
     [
         "import edgeffnet, edgeffnet.cli",
         "from edgeffnet import devices, scaling, cost; cost.total(scaling.official('b7'))",
-        "import edgeffnet.prediction, edgeffnet.bundle.validate, edgeffnet.bundle.manifest",
+        "import edgeffnet.prediction, edgeffnet.bundle.validate, edgeffnet.bundle.verify",
     ],
 )
 def test_nothing_of_the_build_extra_is_imported(code: str) -> None:

@@ -61,7 +61,7 @@ def older(bundle: Path, tmp_path: Path) -> Path:
 
 def test_an_older_bundle_survives_an_interrupt(older: Path) -> None:
     before = {path: path.read_bytes() for path in older.rglob("*") if path.is_file()}
-    process = subprocess.Popen(command([*BUILD, "--output", older]), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command([*BUILD, "--force", "--output", older]), stderr=subprocess.PIPE, text=True)
     time.sleep(8)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
@@ -95,7 +95,10 @@ def test_a_full_disk_is_said_in_one_line(tmp_path: Path, megabytes: int) -> None
 def test_a_build_replaces_an_older_bundle_whole(older: Path) -> None:
     (older / "stale.txt").write_text("from an older build")
     done = subprocess.run(
-        command([*BUILD, "--formats", "tflite", "--output", older]), capture_output=True, text=True, check=False
+        command([*BUILD, "--force", "--formats", "tflite", "--output", older]),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert not (older / "stale.txt").exists()

@@ -163,6 +163,7 @@ def with_metadata(mean: float, std: float) -> Callable[[Any], None]:
         buffer.data = np.frombuffer(bytes(builder.Output()), np.uint8)
         metadata.name, metadata.buffer = "TFLITE_METADATA", len(model.buffers)
         model.buffers.append(buffer)
-        model.metadata = [*(model.metadata or []), metadata]
+        others = [one for one in model.metadata or [] if one.name != b"TFLITE_METADATA"]
+        model.metadata = [*others, metadata]
 
     return edit
