@@ -7,7 +7,6 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-import PIL
 
 from converters.artifact import Artifact
 from edgeffnet import images
@@ -45,18 +44,12 @@ def write_ppm(pixels: images.Pixels, path: Path) -> None:
     path.write_bytes(b"P6\n%d %d\n255\n" % (width, height) + np.ascontiguousarray(pixels).tobytes())
 
 
-def tall_down_first() -> bool:
-    """Whether the installed Pillow resizes tall images in the vertical pass first: the last bit depends on it."""
-    return int(PIL.__version__.split(".")[0]) >= 13
-
-
 def _contract(handover: Handover, models: list[Artifact]) -> str:
     preprocessing = handover.preprocessing
     return render(
         "cpp/contract.h.jinja",
         contract=preprocessing,
         minimum_side=images.MINIMUM_SIDE,
-        tall_down_first=tall_down_first(),
         mean=[_float(value) for value in preprocessing.mean],
         std=[_float(value) for value in preprocessing.std],
         models=[(json.dumps(one.path.name), one.path.stat().st_size, one.output) for one in models],

@@ -178,17 +178,11 @@ inline Patch Down(const Patch& patch, const std::vector<Window>& rows) {
   return made;
 }
 
-// The order of the passes shows in the last bit: this is Pillow's.
-inline bool DownFirst(const Image& image, int side) {
-  const int shorter = image.height - side;
-  return contract::kTallDownFirst && shorter > 0 && shorter > 2 * (image.width - side);
-}
-
+// Rows, then columns: the order of the passes shows in the last bit.
 inline Bytes ResizeSmooth(const Image& image, const Box& box, int side, Interpolation kind) {
   const std::vector<Window> columns = Windows(image.width, box.left, box.right, side, kind);
   const std::vector<Window> rows = Windows(image.height, box.top, box.bottom, side, kind);
   const Patch seen = Seen(image, columns, rows);
-  if (DownFirst(image, side)) return Across(Down(seen, rows), columns).pixels;
   return Down(Across(seen, columns), rows).pixels;
 }
 
