@@ -9,12 +9,19 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 demo: $(VENV)/.build
 	$(BIN)/edgeffnet build --device rpi4 --max-latency 50ms
 
-test: $(VENV)/.dev
-	$(BIN)/python -m pytest tests --ignore tests/integration -m 'not slow'
+# The bundle that most tests look at takes minutes, and is built once for all of them.
+BUNDLE := build/test-bundle
+PYTEST = EDGEFFNET_TEST_BUNDLE=$(BUNDLE) $(BIN)/python -m pytest
 
-test-integration: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/integration
-	$(BIN)/python -m pytest tests --ignore tests/integration -m slow
+$(BUNDLE)/manifest.json: $(VENV)/.dev $(shell find edgeffnet calib converters -name '*.py')
+	$(BIN)/edgeffnet build --device rpi4 --variant lite0 --max-latency 50ms --output $(BUNDLE) --force
+
+test: $(BUNDLE)/manifest.json
+	$(PYTEST) tests --ignore tests/integration -m 'not slow'
+
+test-integration: $(BUNDLE)/manifest.json
+	$(PYTEST) tests/integration
+	$(PYTEST) tests --ignore tests/integration -m slow
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
