@@ -43,7 +43,7 @@ $(VENV)/.build: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.build
-	$(PIP) --editable '.[build,dev]'
+	$(PIP) --editable '.[build,dev,mcu]'
 # Without their dependencies: torchvision and timm would exchange torch for another build, mediapipe asks for an
 # OpenCV with windows.
 	$(PIP) --no-deps torchvision==0.28.0 timm==1.0.31

@@ -77,9 +77,10 @@ class Budget:
     """What the network may cost (section 3.1 of the paper); a field that is None is no constraint.
 
     Text with units is accepted and turned into numbers: `latency` in milliseconds, `size` of the
-    int8 `.tflite` and `memory` of its activations' peak in bytes, `macs` and `parameters` as
-    counts, `drop` of top-1 in percentage points against fp32. `agreement` is a floor: the percentage
-    of images on which int8 has to give fp32's top-1.
+    int8 `.tflite` and `memory` of its activations' peak in bytes (on a microcontroller its arena's, where
+    tflite-micro is there to measure it), `macs` and `parameters` as counts, `drop` of top-1 in percentage
+    points against fp32. `agreement` is a floor: the percentage of images on which int8 has to give fp32's
+    top-1.
     """
 
     latency: float | str | None = None

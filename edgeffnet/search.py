@@ -11,7 +11,7 @@ from pathlib import Path
 
 from converters.artifact import Artifact
 from converters.check import Scores, log_probabilities
-from edgeffnet import floors, selection
+from edgeffnet import floors, micro, selection
 from edgeffnet.architecture import Architecture
 from edgeffnet.errors import AccuracyError, TargetError
 from edgeffnet.mixed_precision import Bench, MixedPrecision, leave_in_float
@@ -173,11 +173,12 @@ class Search:
         """The verdict with the int8 file's real size, and its latency where it is measured."""
         request, net = self.request, first.architecture
         measuring = request.measured and request.budget.latency_ms is not None
-        if not measuring and request.budget.size_bytes is None:
+        if not measuring and request.budget.size_bytes is None and not self._has_arena:
             return first
         artifact = self._probe(producer)
+        arena = self._arena(artifact, net)
         if not measuring:
-            return selection.judge(net, request.budget, first.latency, artifact.bytes)
+            return selection.judge(net, request.budget, first.latency, artifact.bytes, arena)
         with self.steps(f"Timing {net.name} on {self.target.name}"):
             measured, _ = latencies(
                 [artifact],
@@ -188,7 +189,16 @@ class Search:
                 percentile=request.percentile,
                 progress=self.steps.advance,
             )
-        return selection.judge(net, request.budget, measured[artifact], artifact.bytes)
+        return selection.judge(net, request.budget, measured[artifact], artifact.bytes, arena)
+
+    @property
+    def _has_arena(self) -> bool:
+        """Whether the memory that is limited is a microcontroller's, and can be measured."""
+        limited = self.request.budget.memory is not None and self.request.device.microcontroller
+        return limited and micro.installed()
+
+    def _arena(self, artifact: Artifact, net: Architecture) -> int | None:
+        return micro.arena(artifact.path, net.resolution, artifact.input) if self._has_arena else None
 
     def _probe(self, producer: Producer) -> Artifact:
         self._prepare(producer)
@@ -248,7 +258,8 @@ class Search:
         latency, size = made.candidate.latency, producer.int8_tflite.artifact.bytes
         if integer in found and isinstance(latency, Latency):
             latency = found[integer].latency
-        judged = selection.judge(made.candidate.architecture, budget, latency, size)
+        net = made.candidate.architecture
+        judged = selection.judge(net, budget, latency, size, self._arena(producer.int8_tflite.artifact, net))
         accuracies = {artifact: at for artifact, at in made.accuracies.items() if artifact not in found}
         return replace(
             made,

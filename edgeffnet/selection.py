@@ -138,15 +138,17 @@ def judge(
     budget: Budget,
     latency: EstimatedLatency | Latency | str | None,
     size: int | None = None,
+    arena: int | None = None,
 ) -> Candidate:
     """The candidate and its verdict: a latency that is text says why there is no figure.
 
     An estimate fits when the upper end of its interval does, a measurement when it does itself.
-    `size` is the int8 file's, in bytes; without it the weights alone are a lower bound.
+    `size` is the int8 file's, in bytes; without it the weights alone are a lower bound. `arena`
+    is the memory it was measured to take on a microcontroller; without it the activations' peak is one.
     """
     figure = None if isinstance(latency, str) else latency
     made = Candidate(architecture, cost.total(architecture), figure, "fits", "", size)
-    over = _over(made.cost, size, budget)
+    over = _over(made.cost, size, arena, budget)
     if budget.latency_ms is None:
         verdict, reason = "fits", "no latency asked for"
     elif figure is None:
@@ -160,12 +162,15 @@ def judge(
     return replace(made, verdict=cast(Verdict, verdict), reason=reason, violates=violates)
 
 
-def _over(found: cost.Cost, size: int | None, budget: Budget) -> dict[str, str]:
+def _over(found: cost.Cost, size: int | None, arena: int | None, budget: Budget) -> dict[str, str]:
     """What of the budget but latency is exceeded: each constraint with its figure."""
     bytes_ = size or found.int8_bytes
+    memory = f"activations take {_mb(found.peak)} at their peak in int8"
+    if arena:
+        memory = f"the arena takes {_mb(arena)}, measured with tflite-micro"
     figures = {
         "size": (bytes_, f"int8 file takes {'' if size else 'at least '}{_mb(bytes_)}"),
-        "memory": (found.peak, f"activations take {_mb(found.peak)} at their peak in int8"),
+        "memory": (arena or found.peak, memory),
         "macs": (found.macs, f"{found.macs / 1e6:.0f}M multiply-adds"),
         "parameters": (found.parameters, f"{found.parameters / 1e6:.2f}M parameters"),
     }

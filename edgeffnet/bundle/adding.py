@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from edgeffnet import devices
 from edgeffnet.bundle import contents, golden, manifest, parts
 from edgeffnet.bundle.asked import Asked
 from edgeffnet.bundle.folder import MANIFEST, appearing
@@ -34,8 +36,14 @@ def add(bundle: Path, asked: Sequence[str]) -> tuple[str, ...]:
         preprocessing, labels, _ = contents.find_contract(contents.models_of(work)[0])
         if not (work / golden.FOLDER).exists():
             golden.write(work, preprocessing, artifacts)
-        notes = parts.write(Handover(work, preprocessing, labels, artifacts, golden.read(work)), asked)
+        notes = parts.write(Handover(work, preprocessing, labels, artifacts, golden.read(work), _device(listed)), asked)
         if request := Asked.from_manifest(listed):
             listed["request"] = request.with_parts(asked).to_dict()
         manifest.write_again(work, listed)
     return notes
+
+
+def _device(listed: dict[str, Any]) -> devices.Device | None:
+    """The device that the bundle was built for, where its profile is shipped."""
+    name = listed.get("device")
+    return devices.load(name) if name in devices.device_names() else None

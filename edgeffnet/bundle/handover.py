@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from converters.artifact import Artifact, Format, Precision
+from edgeffnet.devices import Device
 from edgeffnet.images import Preprocessing
 
 
@@ -29,7 +30,7 @@ class GoldenImage:
 class Handover:
     """A bundle with artefacts, labels and golden images in `folder`, before its parts are written.
 
-    `preprocessing` is what is done to images before the artefacts.
+    `preprocessing` is what is done to images before the artefacts; `device` is None where none is known.
     """
 
     folder: Path
@@ -37,6 +38,7 @@ class Handover:
     labels: tuple[str, ...]
     artifacts: tuple[Artifact, ...]
     golden: tuple[GoldenImage, ...]
+    device: Device | None = None
 
     def artifact(self, form: Format, precision: Precision) -> Artifact | None:
         """The artefact of that kind; None where the build made none."""

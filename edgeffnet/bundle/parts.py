@@ -7,8 +7,10 @@ from importlib import import_module
 from pathlib import Path
 
 from converters.artifact import Artifact
+from edgeffnet import micro
 from edgeffnet.bundle import golden
 from edgeffnet.bundle.handover import Handover
+from edgeffnet.devices import Device
 from edgeffnet.errors import UsageError
 from edgeffnet.images import Preprocessing
 
@@ -35,10 +37,12 @@ def names(text: str, option: str) -> tuple[str, ...]:
 
 
 def require_known(asked: Sequence[str], option: str) -> None:
-    """UsageError for a part that there is not."""
+    """UsageError for a part that there is not, and before any work for one that cannot be made here."""
     unknown = [name for name in asked if name not in PARTS]
     if unknown:
         raise UsageError(f"{option}: there is no part {', '.join(unknown)}; choose from {', '.join(PARTS)}")
+    if "mcu" in asked:
+        micro.require()
 
 
 def hand_over(
@@ -47,10 +51,11 @@ def hand_over(
     labels: Sequence[str],
     artifacts: Sequence[Artifact],
     asked: Sequence[str],
+    device: Device | None = None,
 ) -> tuple[str, ...]:
     """Writes golden images and the parts `asked` into the bundle `folder`; what has to be known of them."""
     images = golden.write(folder, preprocessing, artifacts)
-    return write(Handover(folder, preprocessing, tuple(labels), tuple(artifacts), images), asked)
+    return write(Handover(folder, preprocessing, tuple(labels), tuple(artifacts), images, device), asked)
 
 
 def write(handover: Handover, asked: Sequence[str]) -> tuple[str, ...]:

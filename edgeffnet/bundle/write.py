@@ -35,7 +35,7 @@ def write(
         folder, winner.producer.contract, weights.labels, list(settled.values()), trained=weights.trained
     )
     handed_over = parts.hand_over(
-        folder, winner.producer.contract, weights.labels, list(settled.values()), request.parts
+        folder, winner.producer.contract, weights.labels, list(settled.values()), request.parts, request.device
     )
     made_from = {
         "weights": weights.provenance.to_dict(),

@@ -104,7 +104,8 @@ class Device:
     `cores` counts those inference may use (the big ones of a big.LITTLE pair); the peaks are
     multiply-adds per second of one core in units of 1e9, `bandwidth_gb_s` is that of one core,
     and `cache_kib` that of the last level a core can count on. They shape a fit where rows are
-    few; they are no latency. `sources` pairs each key that rows use with what it stands for.
+    few; they are no latency. `flash_mib` is 0 where nobody states it. `sources` pairs each key that
+    rows use with what it stands for.
     """
 
     name: str
@@ -126,6 +127,12 @@ class Device:
     sources: tuple[tuple[str, str], ...] = ()
     spread: Spread | None = None
     transfer: Transfer | None = None
+    flash_mib: int = 0
+
+    @property
+    def microcontroller(self) -> bool:
+        """Whether TensorFlow Lite Micro runs there, not LiteRT."""
+        return self.core.startswith("Cortex-M")
 
     @property
     def int8_saturates(self) -> bool:

@@ -39,8 +39,8 @@ class _Table:
             raise self.error(key, f"must be positive, not {value}")
         return float(value)
 
-    def whole(self, key: str, at_least: int = 1) -> int:
-        value = self._take(key)
+    def whole(self, key: str, at_least: int = 1, default: int | None = None) -> int:
+        value = self._take(key, default)
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.error(key, f"must be a whole number, not {value!r}")
         if value < at_least:
@@ -125,6 +125,7 @@ def parse(content: str, file: str) -> Device:
         sources=sources,
         spread=_spread(spread) if spread else None,
         transfer=_transfer(transfer) if transfer else None,
+        flash_mib=root.whole("flash_mib", at_least=0, default=0),
     )
     root.finish()
     _check_contradictions(device, root)
@@ -139,6 +140,7 @@ def to_toml(device: Device) -> str:
     )
     lines = ["# A device profile of edgeffnet. Its fields: edgeffnet/devices/README.md in the repository."]
     lines += _fields(device, names)
+    lines += _fields(device, "flash_mib") if device.flash_mib else []
     if device.transfer:
         lines += ["", "[transfer]", *_fields(device.transfer, "device runtime")]
     if device.spread:

@@ -1,0 +1,5 @@
+#pragma once
+
+namespace tflite {
+void InitializeTarget();
+}
