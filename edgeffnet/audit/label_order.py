@@ -125,6 +125,9 @@ def _exchanged(top: Classes, labels: Classes, tests: int) -> _Order | None:
     tried = _tried(top[~learnt], labels[~learnt], others, tests)
     if tried is None:
         return None
-    shown = ", ".join(f"{label} is {found}" for label, found in list(moved.items())[:3])
-    said = f"classes are exchanged for at least {len(moved)} labels ({shown})"
-    return _Order("labels-permuted", said, tried[0], tried[1], int((~learnt).sum()), tried[2], moved)
+    # One image alone may be a mistake of the model's: named is what the other half shows too.
+    seen = set(zip(labels[~learnt].tolist(), top[~learnt].tolist(), strict=True))
+    confirmed = {label: found for label, found in moved.items() if (label, found) in seen}
+    shown = ", ".join(f"{label} is {found}" for label, found in list(confirmed.items())[:3])
+    said = f"classes are exchanged for at least {len(confirmed)} labels ({shown})"
+    return _Order("labels-permuted", said, tried[0], tried[1], int((~learnt).sum()), tried[2], confirmed)
