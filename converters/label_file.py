@@ -12,13 +12,18 @@ NAME = "labels.txt"
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
 
+def as_text(labels: Sequence[str]) -> str:
+    """What a label file holds: the names in the order of the output, one a line."""
+    return "".join(f"{name}\n" for name in labels)
+
+
 def appended(model: bytes, labels: Sequence[str]) -> bytes:
     """`model` with its labels, one a line, in an archive behind it; the same in, the same out."""
     held = io.BytesIO(model)
     with zipfile.ZipFile(held, "a") as archive:
         entry = zipfile.ZipInfo(NAME, _NO_TIME)
         entry.create_system, entry.external_attr = 3, 0o644 << 16
-        archive.writestr(entry, "".join(f"{name}\n" for name in labels))
+        archive.writestr(entry, as_text(labels))
     return held.getvalue()
 
 

@@ -34,15 +34,19 @@ def with_metadata(model: bytes, described: Description, takes: Input, returns: O
     An 8-bit input states the normalisation of the float model: its scale and zero point are the same one.
     """
     read = flatbuffer.read(model)
-    entries = list(read.metadata or [])
-    entry = next((one for one in entries if _text(one.name) == ENTRY), None)
+    entry = entry_of(read)
     if entry is None:
         entry = schema.MetadataT()
         entry.name, entry.buffer = ENTRY, len(read.buffers)
         read.buffers.append(schema.BufferT())
-        read.metadata = [*entries, entry]
+        read.metadata = [*(read.metadata or []), entry]
     read.buffers[entry.buffer].data = _metadata(described, takes, returns)
     return label_file.appended(flatbuffer.write(read), described.labels)
+
+
+def entry_of(model: Any) -> Any:
+    """The entry of the metadata in a model that was read; None where it holds none."""
+    return next((one for one in model.metadata or [] if _text(one.name) == ENTRY), None)
 
 
 def _metadata(described: Description, takes: Input, returns: Output) -> Any:

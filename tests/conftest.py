@@ -56,6 +56,14 @@ def command(arguments: Sequence[object]) -> list[str]:
     return [sys.executable, "-m", "edgeffnet", *(str(argument) for argument in arguments)]
 
 
+def with_part(run: Run, bundle: Path, folder: Path, part: str) -> Path:
+    """A copy of `bundle` in `folder`, to which a part for integrators was added."""
+    copy = Path(shutil.copytree(bundle, folder / "out"))
+    done = run("bundle", copy, "--parts", part)
+    assert done.returncode == 0, done.stderr
+    return copy
+
+
 @pytest.fixture(scope="session")
 def bundle(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `edgeffnet build --device rpi4 --variant lite0` leaves, on default photographs.

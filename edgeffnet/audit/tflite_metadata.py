@@ -9,7 +9,6 @@ from typing import Any
 
 from edgeffnet.images import Preprocessing
 
-_ENTRY = b"TFLITE_METADATA"
 # Places of the fields in the tables of metadata_schema.fbs, and the kind of its normalisation units.
 _SUBGRAPHS = 3
 _INPUTS = 2
@@ -22,9 +21,10 @@ _MEAN, _STD = 0, 1
 def stated(path: Path, used: Preprocessing) -> Preprocessing | None:
     """`used` with the mean and deviation in the file's metadata; None where it states none that can be read."""
     from calib import graph
+    from converters.tflite_metadata import entry_of
 
     model = graph.read(path.read_bytes())
-    entry = next((one for one in model.metadata or [] if one.name == _ENTRY), None)
+    entry = entry_of(model)
     if entry is None:
         return None
     try:

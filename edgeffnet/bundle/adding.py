@@ -33,7 +33,7 @@ def add(bundle: Path, asked: Sequence[str]) -> tuple[str, ...]:
         for name in asked:
             shutil.rmtree(work / name, ignore_errors=True)
         artifacts = contents.artifacts_of(work)
-        preprocessing, labels, _ = contents.find_contract(contents.models_of(work)[0])
+        preprocessing, labels = contents.contract_of(work)
         if not (work / golden.FOLDER).exists():
             golden.write(work, preprocessing, artifacts)
         notes = parts.write(Handover(work, preprocessing, labels, artifacts, golden.read(work), _device(listed)), asked)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
+from converters import label_file
 from converters.artifact import Artifact
 from edgeffnet.bundle.contents import LABELS
 from edgeffnet.bundle.handover import GoldenImage, Handover
-from edgeffnet.bundle.rendering import render
+from edgeffnet.bundle.rendering import float32, render
 
 FOLDER = "android"
 LITERT = "1.4.2"
@@ -42,8 +42,7 @@ def write(handover: Handover) -> tuple[str, ...]:
         assets = folder / "src" / source_set / _ASSETS
         assets.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(model.path, assets / model.path.name)
-    labels = "".join(f"{label}\n" for label in handover.labels)
-    (folder / "src" / "main" / _ASSETS / LABELS).write_text(labels, encoding="utf-8")
+    (folder / "src" / "main" / _ASSETS / LABELS).write_text(label_file.as_text(handover.labels), encoding="utf-8")
     _write_golden(handover.golden, models, folder / "test-data" / "golden")
     return ()
 
@@ -65,8 +64,7 @@ def _values(handover: Handover, models: Sequence[Artifact]) -> dict[str, Any]:
 
 
 def _floats(values: Sequence[float]) -> str:
-    """Kotlin literals of exactly the float32 numbers by which we normalise."""
-    return ", ".join(f"{np.float32(value)!s}f" for value in values)
+    return ", ".join(f"{float32(value)}f" for value in values)
 
 
 def _model(model: Artifact) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from converters import label_file
 from converters.artifact import Artifact, Format, Precision
 from edgeffnet.errors import DataError, UsageError
 from edgeffnet.images import Preprocessing
@@ -43,7 +44,7 @@ def write_contract(
     DataError for a name that holds a line break: every reader takes a line for a class.
     """
     require_lines(labels, LABELS)
-    (bundle / LABELS).write_text("".join(f"{name}\n" for name in labels), encoding="utf-8")
+    (bundle / LABELS).write_text(label_file.as_text(labels), encoding="utf-8")
     contract = {
         **preprocessing.to_dict(),
         "steps": "decode to upright 8-bit RGB; centred square of crop x short side; resize to resolution; "
@@ -116,6 +117,15 @@ def labels_given(path: Path | None, model: str, classes: int) -> tuple[str, ...]
     if len(names) != classes:
         raise UsageError(f"--labels holds {len(names)} names, but {model} has {classes} classes")
     return names
+
+
+def contract_of(bundle: Path) -> tuple[Preprocessing, tuple[str, ...]]:
+    """Preprocessing and labels of a bundle; DataError where it names no model, or they cannot be read."""
+    models = models_of(bundle)
+    if not models:
+        raise DataError(f"{bundle}: its {CONTRACT} names no model")
+    preprocessing, labels, _ = find_contract(models[0])
+    return preprocessing, labels
 
 
 def find_contract(model: Path) -> tuple[Preprocessing, tuple[str, ...], Artifact]:

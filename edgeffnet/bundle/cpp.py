@@ -11,7 +11,7 @@ import numpy as np
 from converters.artifact import Artifact
 from edgeffnet import images
 from edgeffnet.bundle.handover import Handover
-from edgeffnet.bundle.rendering import render
+from edgeffnet.bundle.rendering import float32, render
 from edgeffnet.errors import UsageError
 
 _AS_THEY_ARE = ("classifier.h", "classifier.cc", "resize.h", "backend.h", "litert_backend.h", "litert_c.h", "main.cc")
@@ -50,8 +50,8 @@ def _contract(handover: Handover, models: list[Artifact]) -> str:
         "cpp/contract.h.jinja",
         contract=preprocessing,
         minimum_side=images.MINIMUM_SIDE,
-        mean=[_float(value) for value in preprocessing.mean],
-        std=[_float(value) for value in preprocessing.std],
+        mean=[f"{float32(value)}F" for value in preprocessing.mean],
+        std=[f"{float32(value)}F" for value in preprocessing.std],
         models=[(json.dumps(one.path.name), one.path.stat().st_size, one.output) for one in models],
     )
 
@@ -75,9 +75,3 @@ def _pinned(package: str) -> str:
         return f"{package}=={metadata.version(package)}"
     except metadata.PackageNotFoundError:
         return package
-
-
-def _float(value: float) -> str:
-    """`value` as the C++ literal of the nearest float32."""
-    text = np.format_float_positional(np.float32(value), unique=True, trim="0")
-    return f"{text}F"

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from edgeffnet.report.wording import megabytes
+
 
 def checked(report: Mapping[str, Any], bundle: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What of the report's gates is missed, and what is kept; both in words."""
@@ -39,7 +41,7 @@ def _limits(report: Mapping[str, Any], bundle: Path) -> Iterator[tuple[str, floa
         for entry in _artifacts(report):
             if (entry["format"], entry["precision"]) == ("tflite", "int8"):
                 size = (bundle / entry["path"]).stat().st_size
-                yield f"{entry['path']} takes {size / 1e6:.2f} MB, {allowed / 1e6:.2f} MB allowed", size, allowed
+                yield f"{entry['path']} takes {megabytes(size)}, {megabytes(allowed)} allowed", size, allowed
     for name, words in (("macs", "multiply-adds"), ("parameters", "parameters")):
         if (allowed := limits.get(name)) is not None:
             yield f"{chosen[name]:,} {words}, {allowed:,.0f} allowed", chosen[name], allowed

@@ -11,9 +11,10 @@ from converters import flatbuffer
 from converters.artifact import Artifact
 from edgeffnet import micro
 from edgeffnet.bundle.handover import Handover
-from edgeffnet.bundle.rendering import render
+from edgeffnet.bundle.rendering import float32, render
 from edgeffnet.errors import UsageError
 from edgeffnet.images import Preprocessing
+from edgeffnet.report.wording import megabytes
 
 # Where TensorFlow Lite Micro's name of an operator is not the schema's in another case.
 _NAMES = {"PADV2": "PadV2"}
@@ -41,15 +42,15 @@ def write(handover: Handover) -> tuple[str, ...]:
     values = {
         "model": artifact.path.name,
         "contract": handover.preprocessing,
-        "mean": [f"{np.float32(value)}F" for value in handover.preprocessing.mean],
-        "std": [f"{np.float32(value)}F" for value in handover.preprocessing.std],
+        "mean": [f"{float32(value)}F" for value in handover.preprocessing.mean],
+        "std": [f"{float32(value)}F" for value in handover.preprocessing.std],
         "takes": artifact.input,
         "returns_int8": expected.dtype == np.int8,
         "bytes": artifact.bytes,
         "arena": _aligned(found.arena),
-        "megabytes": _mb(artifact.bytes),
-        "arena_megabytes": _mb(found.arena),
-        "example_megabytes": _mb(pixels[0].size),
+        "megabytes": megabytes(artifact.bytes),
+        "arena_megabytes": megabytes(found.arena),
+        "example_megabytes": megabytes(pixels[0].size),
         "best": int(expected[0].argmax()),
         "operators": operators(artifact.path),
         "version": micro.version(),
@@ -61,8 +62,8 @@ def write(handover: Handover) -> tuple[str, ...]:
     _write_array(folder / "example.cc", pixels[0].ravel())
     (folder / ".clang-format").write_text(render("mcu/clang-format"), encoding="utf-8")
     return (
-        f"mcu: {_mb(artifact.bytes)} of flash and an arena of {_mb(found.arena)}, measured with tflite-micro "
-        f"{micro.version()}",
+        f"mcu: {megabytes(artifact.bytes)} of flash and an arena of {megabytes(found.arena)}, measured with "
+        f"tflite-micro {micro.version()}",
         f"mcu: {agreement}",
     )
 
@@ -96,7 +97,7 @@ def _require_room(handover: Handover, artifact: Artifact, arena: int) -> None:
     if device is None:
         return
     over = [
-        f"{what} takes {_mb(taken)}, {_mb(taken - there)} more than the {_mb(there)} of {kind}"
+        f"{what} takes {megabytes(taken)}, {megabytes(taken - there)} more than the {megabytes(there)} of {kind}"
         for what, taken, there, kind in (
             ("its arena", arena, device.memory_mib << 20, "memory"),
             ("the file", artifact.bytes, device.flash_mib << 20, "flash"),
@@ -135,7 +136,3 @@ def _write_array(path: Path, values: NDArray[np.uint8]) -> None:
 
 def _aligned(count: int) -> int:
     return -(-count // 16) * 16
-
-
-def _mb(count: float) -> str:
-    return f"{count / 1e6:.2f} MB"

@@ -46,7 +46,7 @@ def replay_images(bundle: Path, images: Sequence[GoldenImage], preprocessing: Pr
             stored, normalised = _tensor(image.pixels, "u1", shape), _tensor(image.normalised, "<f4", shape)
             pixels = preprocessing.pixels(read(image.file))
         except DataError as error:
-            found.append(_relative(str(error), bundle))
+            found.append(relative(str(error), bundle))
             continue
         apart = int(np.abs(pixels.astype(np.int16) - stored).max())
         if apart > _PIXEL_TOLERANCE:
@@ -85,7 +85,7 @@ def replay_model(
             made.append(golden.output(model, _tensor(image.pixels, "u1", shape), preprocessing))
             stored.append(_tensor(image.outputs[artifact], golden.storage_of(artifact), made[-1].shape))
     except (DataError, RuntimeError, ValueError) as error:
-        return Replay((f"{name}: {_relative(str(error).splitlines()[0], bundle)}",))
+        return Replay((f"{name}: {relative(str(error).splitlines()[0], bundle)}",))
     wrong = _beyond(artifact, np.stack(stored), np.stack(made))
     if wrong:
         return Replay((f"{name}: outputs in {model.runtime} differ from the golden ones: {wrong}",))
@@ -141,5 +141,6 @@ def _name(path: Path, bundle: Path) -> str:
     return path.relative_to(bundle).as_posix()
 
 
-def _relative(message: str, bundle: Path) -> str:
+def relative(message: str, bundle: Path) -> str:
+    """`message` with the files of `bundle` named from its folder."""
     return message.replace(f"{bundle}/", "")

@@ -13,7 +13,7 @@ from converters.label_file import labels_in
 from edgeffnet.audit.tflite_metadata import stated
 from edgeffnet.bundle import contents, gates, golden, manifest, replay
 from edgeffnet.bundle.folder import MANIFEST
-from edgeffnet.bundle.replay import Replay
+from edgeffnet.bundle.replay import Replay, relative
 from edgeffnet.errors import EdgeffnetError
 from edgeffnet.images import Preprocessing
 from edgeffnet.report import schema
@@ -71,9 +71,9 @@ def _contract(bundle: Path, changed: Mapping[str, str]) -> Replay:
     """Contract, labels, and what unchanged `.tflite` files say of themselves, against each other."""
     try:
         artifacts = contents.artifacts_of(bundle)
-        preprocessing, labels, _ = contents.find_contract(contents.models_of(bundle)[0])
-    except (EdgeffnetError, IndexError) as error:
-        return Replay((_relative(f"contract: {error}", bundle),))
+        preprocessing, labels = contents.contract_of(bundle)
+    except EdgeffnetError as error:
+        return Replay((relative(f"contract: {error}", bundle),))
     found: list[str] = []
     for artifact in artifacts:
         if artifact.format == "tflite" and artifact.path.name not in changed:
@@ -109,7 +109,7 @@ def _gates(bundle: Path) -> Replay:
         missed, kept = gates.checked(report, bundle)
         return Replay(tuple(f"gate: {said}" for said in missed), kept, gates.unknown(report))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return Replay((_relative(f"{schema.REPORT}: its gates cannot be read ({error})", bundle),))
+        return Replay((relative(f"{schema.REPORT}: its gates cannot be read ({error})", bundle),))
 
 
 def _replayed(bundle: Path, listed: Mapping[str, Any], changed: Mapping[str, str]) -> Replay:
@@ -118,7 +118,7 @@ def _replayed(bundle: Path, listed: Mapping[str, Any], changed: Mapping[str, str
         return Replay(not_replayed=("built before bundles held golden images: nothing is replayed",))
     try:
         images = golden.read(bundle)
-        preprocessing, _, _ = contents.find_contract(contents.models_of(bundle)[0])
+        preprocessing, _ = contents.contract_of(bundle)
         done = replay.replay_images(bundle, images, preprocessing)
         for artifact in contents.artifacts_of(bundle):
             files = [path.relative_to(bundle).as_posix() for path in (artifact.path, *artifact.companions)]
@@ -127,14 +127,10 @@ def _replayed(bundle: Path, listed: Mapping[str, Any], changed: Mapping[str, str
                 done += Replay(not_replayed=(f"{files[0]}: not replayed: {damaged} {changed[damaged]}",))
             else:
                 done += replay.replay_model(bundle, artifact, images, preprocessing)
-    except (EdgeffnetError, IndexError) as error:
-        return Replay((_relative(f"golden images: {error}", bundle),))
+    except EdgeffnetError as error:
+        return Replay((relative(f"golden images: {error}", bundle),))
     return done
 
 
 def _triple(values: Sequence[float]) -> str:
     return "/".join(f"{value:g}" for value in values)
-
-
-def _relative(message: str, bundle: Path) -> str:
-    return message.replace(f"{bundle}/", "")

@@ -38,6 +38,14 @@ def parts_of(text: str, option: str) -> tuple[str, ...]:
     return parts.names(text, option)
 
 
+def _tell(result: dict[str, Any], passed: str | None, lines: tuple[str, ...], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+        return
+    for line in (*([passed] if passed else []), *(f"  {line}" for line in lines)):
+        click.echo(line)
+
+
 @click.command()
 @click.argument("bundle", type=_path)
 @_as_json
@@ -55,15 +63,8 @@ def verify(bundle: Path, as_json: bool) -> None:
     from edgeffnet.errors import ArtifactError
 
     found = run(bundle)
-    if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
-    else:
-        if found.passed:
-            click.echo(f"PASS  {bundle}: {found.files} files are as they were built")
-        for line in found.checked:
-            click.echo(f"  {line}")
-        for line in found.not_checked:
-            click.echo(f"  {line}")
+    passed = f"PASS  {bundle}: {found.files} files are as they were built" if found.passed else None
+    _tell(found.to_dict(), passed, (*found.checked, *found.not_checked), as_json)
     if not found.passed:
         raise ArtifactError(f"{bundle}: {'; '.join(found.differences)}")
 
@@ -88,13 +89,8 @@ def rebuild(manifest: Path, output: Path | None, force: bool, as_json: bool) -> 
     from edgeffnet.errors import ArtifactError
 
     found = run(manifest, output, force=force)
-    if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
-    else:
-        if found.identical:
-            click.echo(f"PASS  {manifest}: {found.compared} files are the same to the byte")
-        for line in found.changed:
-            click.echo(f"  {line}")
+    passed = f"PASS  {manifest}: {found.compared} files are the same to the byte" if found.identical else None
+    _tell(found.to_dict(), passed, found.changed, as_json)
     if not found.identical:
         raise ArtifactError(found.said())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from edgeffnet.bundle.contents import find_contract
 from edgeffnet.bundle.handover import Handover
 from edgeffnet.images import Preprocessing, read
 from edgeffnet.targets import agent
+from tests.integration.conftest import needed
 from tests.integration.kotlin import Kotlin
 
 HERE = Path(__file__).parent / "android"
@@ -57,11 +57,7 @@ class Replayed:
 def kotlin() -> Kotlin:
     """The Kotlin tools; in CI they must be there."""
     found = Kotlin()
-    if found.missing:
-        reason = f"no Kotlin tools: {', '.join(found.missing)}; .ci/run installs them"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    needed(not found.missing, f"no Kotlin tools: {', '.join(found.missing)}; .ci/run installs them")
     return found
 
 

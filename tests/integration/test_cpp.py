@@ -25,7 +25,7 @@ from edgeffnet.bundle.handover import GoldenImage
 from edgeffnet.bundle.rendering import render
 from edgeffnet.images import Preprocessing, read
 from edgeffnet.targets import agent, sysroot
-from tests.conftest import Run
+from tests.conftest import Run, with_part
 from tests.integration.conftest import needed
 
 IMAGES = 100
@@ -74,19 +74,13 @@ class Answer:
 @pytest.fixture(scope="module")
 def made(bundle: Path, run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with `cpp/`."""
-    out = Path(shutil.copytree(bundle, tmp_path_factory.mktemp("cpp") / "out"))
-    done = run("bundle", out, "--parts", "cpp")
-    assert done.returncode == 0, done.stderr
-    return out
+    return with_part(run, bundle, tmp_path_factory.mktemp("cpp"), "cpp")
 
 
 @pytest.fixture(scope="module")
 def whole(integer: Path, run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with `cpp/` whose int8 model takes and returns int8."""
-    out = Path(shutil.copytree(integer, tmp_path_factory.mktemp("whole") / "out"))
-    done = run("bundle", out, "--parts", "cpp")
-    assert done.returncode == 0, done.stderr
-    return out
+    return with_part(run, integer, tmp_path_factory.mktemp("whole"), "cpp")
 
 
 @pytest.fixture(scope="module")

@@ -12,16 +12,13 @@ import pytest
 
 from edgeffnet import photographs
 from edgeffnet.bundle.verify import verify
-from tests.conftest import Run
+from tests.conftest import Run, with_part
 
 
 @pytest.fixture(scope="module")
 def with_python(bundle: Path, run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle to which the snippet was added."""
-    copy = Path(shutil.copytree(bundle, tmp_path_factory.mktemp("parts") / "out"))
-    done = run("bundle", copy, "--parts", "python")
-    assert done.returncode == 0, done.stderr
-    return copy
+    return with_part(run, bundle, tmp_path_factory.mktemp("parts"), "python")
 
 
 @pytest.mark.parametrize(
