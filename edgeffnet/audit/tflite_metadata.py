@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from edgeffnet.images import Preprocessing
 
@@ -19,7 +22,10 @@ _MEAN, _STD = 0, 1
 
 
 def stated(path: Path, used: Preprocessing) -> Preprocessing | None:
-    """`used` with the mean and deviation in the file's metadata; None where it states none that can be read."""
+    """`used` with the mean and deviation in the file's metadata; None where it states none that can be read.
+
+    Metadata hold float32: where those are `used`'s values so rounded, the result equals `used`.
+    """
     from calib import graph
     from converters.tflite_metadata import entry_of
 
@@ -36,7 +42,13 @@ def stated(path: Path, used: Preprocessing) -> Preprocessing | None:
     mean, std = ((values * 3)[:3] if len(values) == 1 else values for values in found)
     if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
         return None
+    if mean == _as_float32(used.mean) and std == _as_float32(used.std):
+        return used
     return replace(used, mean=(mean[0], mean[1], mean[2]), std=(std[0], std[1], std[2]))
+
+
+def _as_float32(values: Iterable[float]) -> list[float]:
+    return [float(np.float32(value)) for value in values]
 
 
 def _normalisation(data: bytes) -> tuple[list[float], list[float]] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,10 @@ def test_the_stated_normalisation_is_read_back(model: bytes, tmp_path: Path) -> 
     assert found is not None
     assert found.mean == pytest.approx((123.675, 116.28, 103.53))
     assert found.std == pytest.approx((58.395, 57.12, 57.375))
+    contract = replace(lite, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
+    assert stated(path, contract) == contract, "float32 of the contract's values is no difference"
+    other = replace(contract, mean=(123.6751, 116.28, 103.53))
+    assert stated(path, other) != other
 
 
 def test_the_same_is_written_each_time_and_again_over_itself(model: bytes) -> None:
