@@ -35,6 +35,13 @@ if TYPE_CHECKING:
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
+class _Interrupt(KeyboardInterrupt):
+    """A KeyboardInterrupt that `python -m` does not answer by killing itself.
+
+    It does where a plain one has passed through an `exec` of text, as dataclasses do on import, even if it was handled.
+    """
+
+
 class _Interrupts:
     """Turns SIGINT and SIGTERM into KeyboardInterrupt, and remembers that one came.
 
@@ -52,7 +59,7 @@ class _Interrupts:
     @classmethod
     def _raise(cls, *_: Any) -> None:
         cls.came = True
-        raise KeyboardInterrupt
+        raise _Interrupt
 
 
 class _Group(click.Group):

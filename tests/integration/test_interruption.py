@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -51,6 +52,17 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, seconds: float, sent
         assert output == ""
         assert list(tmp_path.iterdir()) == []
     assert agents_of(tmp_path) == []
+
+
+def test_an_interrupt_inside_executed_text_ends_with_130_too(tmp_path: Path) -> None:
+    """`python -m` kills itself after a KeyboardInterrupt out of an `exec` of text, as dataclasses do on import."""
+    (tmp_path / "planted.py").write_text(
+        "import os, signal\nfrom edgeffnet.cli import main\n\n\n@main.command()\ndef planted():\n"
+        "    exec('os.kill(os.getpid(), signal.SIGINT)\\nfor _ in range(10**6): pass')\n\n\nmain(['planted'])\n"
+    )
+    done = subprocess.run([sys.executable, "-m", "planted"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.splitlines()[-1] == "edgeffnet: interrupted; nothing was written"
 
 
 @pytest.fixture
