@@ -14,6 +14,7 @@ from converters.artifact import Artifact
 from edgeffnet.bundle.contents import LABELS
 from edgeffnet.bundle.handover import GoldenImage, Handover
 from edgeffnet.bundle.rendering import float32, render
+from edgeffnet.errors import UsageError
 
 FOLDER = "android"
 LITERT = "1.4.2"
@@ -23,14 +24,14 @@ _TEMPLATES = Path(__file__).parent / "templates" / FOLDER
 
 
 def write(handover: Handover) -> tuple[str, ...]:
-    """Fills `android/` in the bundle's folder, to be used as it is or copied alone; what a report should say of it.
+    """Fills `android/` in the bundle's folder, to be used as it is or copied alone; nothing has to be known of it.
 
-    The int8 model is the app's; the float one lies among the files of the instrumented test. Without a
-    TFLite model nothing is written, and the note says so.
+    The int8 model is the app's; the float one lies among the files of the instrumented test. UsageError for a
+    bundle without `.tflite`.
     """
     models = [model for model in (handover.artifact("tflite", "int8"), handover.artifact("tflite", "fp32")) if model]
     if not models:
-        return ("android/ was not made: it needs a TFLite model, and the bundle holds none",)
+        raise UsageError("--bundle android: the bundle holds no .tflite for it")
     folder = handover.folder / FOLDER
     values = _values(handover, models)
     for template in sorted(path for path in _TEMPLATES.rglob("*") if path.is_file()):

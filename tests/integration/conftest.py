@@ -18,11 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 
+from edgeffnet import images, imagesets
+from edgeffnet.bundle import contents
+from edgeffnet.images import Pixels
 from tests.conftest import Run
 
 PATIENCE = 30.0
+REAL_IMAGES = 100
 
 
 def needed(condition: object, reason: str) -> None:
@@ -50,6 +55,14 @@ def some_images(data: Path, folder: Path, count: int) -> Path:
     (folder / "eval").symlink_to(data / "imagenet" / "eval")
     (folder / "eval.csv").write_text("\n".join(rows) + "\n")
     return folder / "eval.csv"
+
+
+@pytest.fixture(scope="session")
+def cropped(bundle: Path, data: Path) -> Pixels:
+    """Real images, cropped and resized to the model's size."""
+    preprocessing, labels, _ = contents.find_contract(bundle / "model_int8.tflite")
+    listed = imagesets.read(data / "imagenet" / "eval.csv", labels).images
+    return np.concatenate(list(images.load(listed[:: len(listed) // REAL_IMAGES][:REAL_IMAGES], preprocessing)))
 
 
 @pytest.fixture(scope="session")

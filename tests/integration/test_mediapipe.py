@@ -8,13 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeffnet import images, imagesets
 from edgeffnet.bundle import contents
 from edgeffnet.images import Pixels
 from edgeffnet.targets import agent
-from tests.integration.conftest import needed
-
-IMAGES = 100
+from tests.integration.conftest import REAL_IMAGES, needed
 
 
 @pytest.fixture(scope="module")
@@ -24,14 +21,6 @@ def vision() -> Any:
     except ImportError as error:
         needed(False, f"needs mediapipe: {error}")
     return found
-
-
-@pytest.fixture(scope="module")
-def cropped(bundle: Path, data: Path) -> Pixels:
-    """Real images, cropped and resized to the model's size."""
-    preprocessing, labels, _ = contents.find_contract(bundle / "model_int8.tflite")
-    listed = imagesets.read(data / "imagenet" / "eval.csv", labels).images
-    return np.concatenate(list(images.load(listed[:: len(listed) // IMAGES][:IMAGES], preprocessing)))
 
 
 @pytest.mark.parametrize("name", ["model_int8.tflite", "model_fp32.tflite"])
@@ -54,5 +43,5 @@ def test_image_classifier_gives_our_top_1_by_name(bundle: Path, cropped: Pixels,
             assert best.index in first
             assert best.category_name == labels[best.index]
             assert best.score == pytest.approx(float(scores.max()), abs=1e-6)
-    assert len(cropped) == IMAGES
+    assert len(cropped) == REAL_IMAGES
     assert ties <= (3 if "int8" in name else 0)

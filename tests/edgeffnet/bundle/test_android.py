@@ -11,6 +11,7 @@ import pytest
 from converters.artifact import Artifact
 from edgeffnet.bundle import android
 from edgeffnet.bundle.handover import Handover
+from edgeffnet.errors import UsageError
 from edgeffnet.images import Preprocessing
 
 AWKWARD = ("a, b", 'quoted "name"', "$dollar ${brace} \\n", "crème brûlée 焼き", "", " spaced ")
@@ -58,9 +59,9 @@ def test_a_lone_float_model_goes_into_the_app(handover: Handover) -> None:
     assert "val DEFAULT = FP32" in (folder / CODE / "Contract.kt").read_text()
 
 
-def test_without_a_tflite_model_there_is_a_note_and_no_module(handover: Handover) -> None:
-    (note,) = android.write(replace(handover, artifacts=()))
-    assert "TFLite" in note
+def test_a_bundle_without_tflite_model_is_refused(handover: Handover) -> None:
+    with pytest.raises(UsageError, match=r"no \.tflite"):
+        android.write(replace(handover, artifacts=()))
     assert not (handover.folder / "android").exists()
 
 
