@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -46,8 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if chosen.half == "b":
         print("\n".join(quantization_bars.lines(found)))
     stale = [row for row in found if row["half"] == chosen.half and row["by"] != rows.made_by(row["method"])]
-    for model, images, method in dict.fromkeys((row["model"], row["images"], row["method"]) for row in stale):
-        print(f"older    {model} {method} on {images or 'all'}: made by other sources or versions than today's")
+    for (model, images, method, sums), older in _groups(stale).items():
+        what = f"{model} {method} on {images or 'all'}{f', {sums} sums' if sums else ''}"
+        print(f"older    {what}: {len(older)} draws made by other sources or versions than today's")
 
 
 def _measure(
@@ -60,8 +62,16 @@ def _measure(
     folder: Path,
 ) -> None:
     """Makes the rows that are missing or out of date, and writes each as soon as it is there."""
-    wanted: list[Row] = [
-        {"model": name, "half": half, "images": images, "method": method, "draw": draw, "by": rows.made_by(method)}
+    wanted = [
+        Row(
+            model=name,
+            half=half,
+            images=images,
+            method=method,
+            sums=rows.sums_here(method),
+            draw=draw,
+            by=rows.made_by(method),
+        )
         for draw in draws
         for method in methods
     ]
@@ -72,7 +82,7 @@ def _measure(
     reference = run(Artefact("litert", subject.model), subject)
     for row in missing:
         made = {**row, **_figures(subject, reference, row["method"], row["draw"], images)}
-        identity = {field: row[field] for field in ("model", "half", "images", "method", "draw")}
+        identity = {field: row[field] for field in ("model", "half", "images", "method", "sums", "draw")}
         held = [other for other in rows.read(name, folder) if not rows.same(other, identity)]
         rows.write(name, [*held, made], folder)
 
@@ -99,14 +109,21 @@ def _figures(subject: Subject, reference: Outcome, method: str, draw: int, image
 def _table(found: list[Row]) -> Table:
     """Means over draws; flips and p are of the draw with the median agreement."""
     table = Table(title="int8, means over draws")
-    for column in ("model", "images", "method", "draws", "top-1", "drop (95%)", "agreement", "flips -/+ (p)"):
+    for column in ("model", "images", "method", "sums", "draws", "top-1", "drop (95%)", "agreement", "flips -/+ (p)"):
         table.add_column(column)
     for column in ("SNR dB", "ties", "seconds", "ms"):
         table.add_column(column, justify="right")
-    for model, images, method in dict.fromkeys((row["model"], row["images"], row["method"]) for row in found):
-        mine = [row for row in found if (row["model"], row["images"], row["method"]) == (model, images, method)]
-        table.add_row(model, str(images or "all"), method, *_cells(mine))
+    for (model, images, method, sums), mine in _groups(found).items():
+        table.add_row(model, str(images or "all"), method, sums or "", *_cells(mine))
     return table
+
+
+def _groups(found: list[Row]) -> dict[tuple[Any, ...], list[Row]]:
+    """Rows that differ in their draw alone."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in found:
+        groups.setdefault((row["model"], row["images"], row["method"], row["sums"]), []).append(row)
+    return groups
 
 
 def _cells(mine: list[Row]) -> list[str]:

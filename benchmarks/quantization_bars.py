@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.rows import Row, unpacked
+from benchmarks.rows import SATURATING, Row, unpacked
 
 LITE = ("lite0", "lite1", "lite2")
 PEERS = ("TFLite converter", "litert-quantizer", "ONNX Runtime static")
@@ -17,7 +17,8 @@ RESAMPLES = 5000
 
 def lines(rows: Sequence[Row]) -> Iterator[str]:
     """One line a bar: pass, MISS, or not run with what is missing."""
-    table = _Means([row for row in rows if row["half"] == "b" and "error" not in row])
+    rows = [row for row in rows if row["half"] == "b" and "error" not in row]
+    table = _Means(rows)
     for recipe, agreement, snr in (("default", 0.98, 19.0), ("best", 0.984, 22.0)):
         ours = f"ours {recipe}"
         yield table.bar(f"b0 {recipe} agreement", ("b0", ours, "agreement"), at_least=agreement)
@@ -26,9 +27,12 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
     for model in LITE:
         yield from _lite(table, model)
     yield _jointly(table)
-    for model in (*LITE, "b0"):
-        best = table.best(model, NNCF, "agreement")
-        yield table.bar(f"{model} OpenVINO agreement", (model, "ours, OpenVINO", "agreement"), at_least=best)
+    for sums in ("32-bit", SATURATING):
+        alike = _Means([row for row in rows if row["sums"] == sums])
+        for model in (*LITE, "b0"):
+            best = alike.best(model, NNCF, "agreement")
+            label = f"{model} OpenVINO agreement, {sums} sums"
+            yield alike.bar(label, (model, "ours, OpenVINO", "agreement"), at_least=best)
     label = "lite0 on 128 images, seconds fast / litert-quantizer's"
     yield table.ratio(label, "lite0", "ours fast", "litert-quantizer", "seconds", 0.5, images=128)
     for model in (*LITE, "b0"):

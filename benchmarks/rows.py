@@ -18,6 +18,7 @@ from edgeffnet import devices
 ROOT = Path(__file__).parent.parent
 FOLDER = Path(__file__).parent / "results"
 Row = dict[str, Any]
+SATURATING = "16-bit"
 
 # What decides the numbers of a calibration; a recipe's own steps are told apart beside it.
 _CALIBRATION = (
@@ -44,15 +45,20 @@ _PACKAGES = {
 }
 
 
+def sums_here(method: str) -> str | None:
+    """The sums that OpenVINO's products of 8 bits are added in on this machine; None of another runtime's method."""
+    if not (method.startswith("NNCF") or method == "ours, OpenVINO"):
+        return None
+    return SATURATING if devices.load("local").int8_saturates else "32-bit"
+
+
 def made_by(method: str) -> str:
-    """What a row's figures depend on beside its images: our sources' hash, or the peer's version."""
-    # What OpenVINO computes in 8 bits is the machine's.
-    sums = " on 16-bit sums" if devices.load("local").int8_saturates else ""
+    """What a row's figures depend on beside images and sums: our sources' hash, or the peer's version."""
     for name, package in _PACKAGES.items():
         if method.startswith(name):
-            return f"{package} {version(package)}{sums if package == 'nncf' else ''}"
+            return f"{package} {version(package)}"
     if method == "ours, OpenVINO":
-        return _ours("default", "converters/openvino_ir.py") + sums
+        return _ours("default", "converters/openvino_ir.py")
     return _ours(method.removeprefix("ours "), "converters/int8.py")
 
 
