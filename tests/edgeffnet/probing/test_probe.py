@@ -67,6 +67,18 @@ def test_one_disturbed_look_does_not_decide() -> None:
     assert median(look.value_ms for look in found) == 15.1
 
 
+@pytest.mark.parametrize(("limit", "looks"), [(14.0, 2), (10.0, 1)])
+def test_a_network_is_not_ruled_out_by_one_look_that_others_may_have_slowed(limit: float, looks: int) -> None:
+    found, sure = sequential(lambda *_: looked(15.0, 0.05), limit, PLAN)
+    assert (len(found), sure) == (looks, True)
+
+
+def test_what_was_slow_throughout_its_first_look_is_found_to_fit() -> None:
+    values = iter((17.0, 12.9, 13.0, 13.1))
+    found, sure = sequential(lambda *_: looked(next(values), 0.05), 14.0, PLAN)
+    assert sure and median(look.value_ms for look in found) < 14.0
+
+
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("stand-ins")
