@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeffnet.audit import openvino_tensors, tensors
+from edgeffnet.audit import onnx_tensors, openvino_tensors, tensors
 from edgeffnet.audit.finding import Finding
 from edgeffnet.audit.pairing import Pair, Side, UnmatchedError
 from edgeffnet.audit.subject import Subject
@@ -93,7 +93,7 @@ class Layers:
 
 
 def compare(subject: Subject, reference: Subject, images: Sequence[LabelledImage], count: int = IMAGES) -> Layers:
-    """The layers of two `.tflite` or two OpenVINO models on the first `count` of `images`, one image at a time.
+    """The layers of two models of one format on the first `count` of `images`, one image at a time.
 
     Factors that a calibration moved between channels are undone by least squares, channel by channel.
     """
@@ -192,8 +192,9 @@ def _sides(subject: Subject, reference: Subject) -> tuple[tuple[Pair, ...], Call
         return tensors.opened(subject, reference)
     if forms == {"openvino"}:
         return openvino_tensors.opened(subject, reference)
-    told = " and ".join(sorted(forms))
-    raise UnmatchedError(f"tensors are compared between two .tflite or two OpenVINO models, not in {told}")
+    if forms == {"onnx"}:
+        return onnx_tensors.opened(subject, reference)
+    raise UnmatchedError(f"tensors are compared between two models of one format, not {' and '.join(sorted(forms))}")
 
 
 class _Pool:

@@ -13,6 +13,7 @@ from calib import graph
 from edgeffnet.audit import layers
 from edgeffnet.audit.layers import Layers
 from edgeffnet.audit.subject import Port, Subject
+from edgeffnet.images import load
 from tests.edgeffnet.audit import planted
 from tests.edgeffnet.audit.planted import Pair
 
@@ -169,3 +170,54 @@ def test_the_layers_of_openvino_models_are_compared_too(pair: Pair) -> None:
     assert all(row.snr_db > 5 for row in found.rows)
     assert found.rows[-2].name == "predictions"
     assert layers.findings(found, SIGNIFICANT) == []
+
+
+@pytest.fixture(scope="module")
+def onnx_int8(bundle: Path, pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle's ONNX model, quantized by ONNX Runtime on eight images."""
+    import onnx
+    from onnxruntime import quantization
+
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            name = onnx.load(str(bundle / "model_fp32.onnx")).graph.input[0].name
+            pixels = next(load(pair.validation.images[::160][:8], pair.reference.preprocessing))
+            self.rows = iter([{name: one[None]} for one in pair.reference.preprocessing.normalise(pixels)])
+
+        def get_next(self) -> dict[str, Any] | None:
+            return next(self.rows, None)
+
+    made = tmp_path_factory.mktemp("onnx") / "int8.onnx"
+    quantization.quantize_static(bundle / "model_fp32.onnx", made, Reader(), per_channel=True)
+    return made
+
+
+def compared_onnx(pair: Pair, bundle: Path, int8: Path) -> Layers:
+    one, other = (
+        planted.subject(path, pair.reference.preprocessing, precision, Port("float32"), "onnx")
+        for path, precision in ((int8, "int8"), (bundle / "model_fp32.onnx", "fp32"))
+    )
+    return layers.compare(one, other, pair.validation.images[::100], FEW)
+
+
+def test_the_layers_of_onnx_models_are_compared_too(pair: Pair, bundle: Path, onnx_int8: Path) -> None:
+    found = compared_onnx(pair, bundle, onnx_int8)
+    assert found.unmatched is None
+    assert len(found.rows) == 61
+    assert [row.operator for row in found.rows[:3]] == ["Conv"] * 3
+    assert all(row.snr_db > 8 for row in found.rows)
+    assert sum(row.grid is not None for row in found.rows) >= 60
+    assert layers.findings(found, SIGNIFICANT) == []
+
+
+def test_a_destroyed_scale_in_onnx_is_named(pair: Pair, bundle: Path, onnx_int8: Path, tmp_path: Path) -> None:
+    import onnx
+
+    model = onnx.load(str(onnx_int8))
+    (scale,) = [one for one in model.graph.initializer if one.name == "block3b_project_conv.Conv.output_scale"]
+    scale.CopyFrom(onnx.numpy_helper.from_array(16 * onnx.numpy_helper.to_array(scale), scale.name))
+    onnx.save(model, str(tmp_path / "coarse.onnx"))
+    found = compared_onnx(pair, bundle, tmp_path / "coarse.onnx")
+    (finding,) = layers.findings(found, SIGNIFICANT)
+    assert "block3b_project_conv" in finding.said
+    assert "its scale is too coarse" in finding.said
