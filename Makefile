@@ -11,7 +11,8 @@ demo: $(VENV)/.build
 
 # The bundle that most tests look at takes minutes, and is built once for all of them.
 BUNDLE := build/test-bundle
-PYTEST = EDGEFFNET_TEST_BUNDLE=$(BUNDLE) $(BIN)/python -m pytest
+# A file's tests share what they build: they stay together.
+PYTEST = EDGEFFNET_TEST_BUNDLE=$(BUNDLE) $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 $(BUNDLE)/manifest.json: $(VENV)/.dev $(shell find edgeffnet calib converters -name '*.py')
 	$(BIN)/edgeffnet build --device rpi4 --variant lite0 --max-latency 50ms --output $(BUNDLE) --force

@@ -36,7 +36,7 @@ def run() -> Run:
     """Runs the command line as a user does, in a process of its own."""
 
     def run_command(
-        *arguments: object, cwd: Path | None = None, timeout: float = 300, environment: dict[str, str] | None = None
+        *arguments: object, cwd: Path | None = None, timeout: float = 900, environment: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command(arguments),
