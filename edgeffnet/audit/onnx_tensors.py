@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeffnet.audit.pairing import Output, Pair, Side, UnmatchedError, Values, in_order, linked
+from edgeffnet.audit.pairing import Output, Pair, Side, Values, common, linked
 from edgeffnet.audit.scoring import Feed
 from edgeffnet.audit.subject import Subject
 
 # Operators that only carry or round what others compute.
 _SILENT = {"QuantizeLinear", "DequantizeLinear", "Cast", "Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze"}
 _ACTIVATIONS = {"Clip", "Relu"}
-_LEAST_MATCHED = 0.5
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,7 @@ def opened(subject: Subject, reference: Subject) -> tuple[tuple[Pair, ...], Call
     """
     ours, theirs = (_tensors(model) for model in (reference, subject))
     first, second = ([one.output for one in side] for side in (ours, theirs))
-    matched = in_order(first, second)
-    if len(matched) < _LEAST_MATCHED * len(ours):
-        raise UnmatchedError(
-            f"of the reference's {len(ours)} operators only {len(matched)} are in the int8 model, "
-            "by kind and shape in order"
-        )
+    matched = common(first, second)
     pairs = linked(first, [(first[one], second[other]) for one, other in matched])
     return pairs, lambda: (
         _Watched(reference, [ours[one] for one, _ in matched]),

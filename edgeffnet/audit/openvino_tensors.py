@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeffnet.audit.pairing import Output, Pair, Side, UnmatchedError, Values, in_order, linked
+from edgeffnet.audit.pairing import Output, Pair, Side, Values, common, linked
 from edgeffnet.audit.scoring import Feed
 from edgeffnet.audit.subject import Subject
 
 # Operators that only carry, hold or round what others compute.
 _SILENT = {"Constant", "Parameter", "Result", "Convert", "FakeQuantize", "Transpose", "Reshape", "Squeeze", "Unsqueeze"}
-_LEAST_MATCHED = 0.5
 
 
 def opened(subject: Subject, reference: Subject) -> tuple[tuple[Pair, ...], Callable[[], tuple[Side, Side]]]:
@@ -24,12 +23,7 @@ def opened(subject: Subject, reference: Subject) -> tuple[tuple[Pair, ...], Call
     UnmatchedError where less than half of the reference's operators are in the int8 model.
     """
     ours, theirs = (_outputs(model) for model in (reference, subject))
-    matched = in_order(ours, theirs)
-    if len(matched) < _LEAST_MATCHED * len(ours):
-        raise UnmatchedError(
-            f"of the reference's {len(ours)} operators only {len(matched)} are in the int8 model, "
-            "by kind and shape in order"
-        )
+    matched = common(ours, theirs)
     pairs = linked(ours, [(ours[one], theirs[other]) for one, other in matched])
     return pairs, lambda: (
         _Watched(reference, [pair.reference for pair in pairs]),

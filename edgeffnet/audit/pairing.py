@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[np.float32]
+_LEAST_MATCHED = 0.5
 
 
 class UnmatchedError(Exception):
@@ -61,6 +62,17 @@ def in_order(ours: Sequence[Output], theirs: Sequence[Output]) -> list[tuple[int
     first, second = ([f"{one.operator} {one.shape}" for one in side] for side in (ours, theirs))
     blocks = difflib.SequenceMatcher(None, first, second, autojunk=False).get_matching_blocks()
     return [(block.a + step, block.b + step) for block in blocks for step in range(block.size)]
+
+
+def common(ours: Sequence[Output], theirs: Sequence[Output]) -> list[tuple[int, int]]:
+    """Those `in_order`; UnmatchedError where less than half of `ours`, the reference's, are among them."""
+    matched = in_order(ours, theirs)
+    if len(matched) < _LEAST_MATCHED * len(ours):
+        raise UnmatchedError(
+            f"of the reference's {len(ours)} operators only {len(matched)} are in the int8 model, "
+            "by kind and shape in order"
+        )
+    return matched
 
 
 def linked(outputs: Sequence[Output], matched: Sequence[tuple[Output, Output]]) -> tuple[Pair, ...]:
