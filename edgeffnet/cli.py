@@ -23,6 +23,7 @@ from edgeffnet.commands.quantize import quantize as quantize_command
 from edgeffnet.commands.report import report as report_command
 from edgeffnet.commands.report import say_missing_page
 from edgeffnet.commands.target import target as target_commands
+from edgeffnet.commands.train import train as train_command
 from edgeffnet.errors import EdgeffnetError, UsageError
 
 if TYPE_CHECKING:
@@ -404,3 +405,4 @@ main.add_command(profile_command)
 main.add_command(quantize_command)
 main.add_command(report_command)
 main.add_command(target_commands)
+main.add_command(train_command)
