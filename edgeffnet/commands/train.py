@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from edgeffnet.commands.networks import rule_options
+from edgeffnet.commands.training import seconds_of
 
 _path = click.Path(path_type=Path)
 
@@ -85,11 +86,9 @@ def train(
     from edgeffnet.training.train import train as run
     from edgeffnet.wanted import NetworkOptions
 
-    if options.pop("classes") is not None:
-        raise click.UsageError("--classes: the data decide how many classes there are")
     rule = {name: options.pop(name) for name in _RULE}
     networks = NetworkOptions(variant=variant, phi=phi, weights=weights, preprocessing=preprocessing, **rule)
-    seconds = _seconds(time)
+    seconds = seconds_of(time)
     share = VALIDATION_SHARE if val_share is None else val_share
     try:
         found = run(
@@ -108,9 +107,3 @@ def train(
 
 
 _RULE = ("family", "rule", "alpha", "beta", "gamma", "width", "depth", "resolution")
-
-
-def _seconds(text: str | None) -> float | None:
-    from edgeffnet.budget import seconds
-
-    return None if text is None else seconds(text, "--time")

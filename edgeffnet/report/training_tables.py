@@ -26,8 +26,8 @@ def show(found: Trained) -> None:
     for row in found.rows:
         table.add_row(
             str(row.epoch),
-            f"{row.train_loss:.3f}",
-            f"{row.train_top1:.1%}",
+            "" if row.train_loss is None else f"{row.train_loss:.3f}",
+            "" if row.train_top1 is None else f"{row.train_top1:.1%}",
             f"{row.val_loss:.3f}",
             f"{row.val_top1:.1%}",
             f"{row.images_per_second:.1f}",

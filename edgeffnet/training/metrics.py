@@ -13,6 +13,8 @@ from typing import Any
 class Row:
     """An epoch; epoch 0 is the classifier on frozen features. Losses in nats, top-1 as shares of 1.
 
+    What random weights are on their training images nobody asks: None.
+
     `rate` is the classifier's learning rate at the epoch's end. `best` where no earlier epoch validated better.
     """
 
@@ -20,8 +22,8 @@ class Row:
     seconds: float
     images_per_second: float
     rate: float
-    train_loss: float
-    train_top1: float
+    train_loss: float | None
+    train_top1: float | None
     val_loss: float
     val_top1: float
     best: bool
@@ -40,8 +42,9 @@ class Row:
 
     def said(self) -> str:
         """For a person who watches."""
+        loss = "" if self.train_loss is None else f"loss {self.train_loss:.3f}, "
         return (
-            f"epoch {self.epoch}: loss {self.train_loss:.3f}, validation {self.val_loss:.3f} and "
+            f"epoch {self.epoch}: {loss}validation {self.val_loss:.3f} and "
             f"{self.val_top1:.1%} top-1{' (best)' if self.best else ''}, {self.images_per_second:.1f} images/s"
         )
 

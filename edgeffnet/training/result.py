@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgeffnet import cost, statistics
 from edgeffnet.architecture import Architecture
+from edgeffnet.hashing import sha256_of
 from edgeffnet.images import Preprocessing
 from edgeffnet.statistics import Interval
 from edgeffnet.training.dataset import Dataset
@@ -96,22 +97,34 @@ class Trained:
         }
 
     def write(self, folder: Path) -> None:
-        """Writes metrics.csv and the report into `folder`; raises OSError."""
+        """Writes metrics.csv and the report into `folder`; the weights have to be there. Raises OSError."""
+        from edgeffnet.report import html
         from edgeffnet.report.document import to_json
         from edgeffnet.training import metrics
         from edgeffnet.training.checkpoint import write_whole
 
+        report = self.report()
         write_whole(folder / "metrics.csv", metrics.to_csv(self.rows).encode())
-        write_whole(folder / "report.json", to_json(self.report()).encode())
+        write_whole(folder / "report.json", to_json(report).encode())
+        if html.missing() is None:
+            write_whole(folder / html.PAGE, html.render(report).encode())
 
     def report(self) -> dict[str, Any]:
-        """The whole report."""
-        return {
+        """The whole report, of kind "train"."""
+        from edgeffnet.report.document import document
+        from edgeffnet.targets import agent
+
+        files = [self.output.with_suffix(suffix) for suffix in (".keras", ".safetensors")]
+        body = {
             "training": self.to_dict(),
-            "files": [str(self.output.with_suffix(suffix)) for suffix in (".keras", ".safetensors")],
+            "preprocessing": self.preprocessing.to_dict(),
+            "files": [{"path": str(path), "sha256": sha256_of(path), "bytes": path.stat().st_size} for path in files],
+            "target": "local",
+            "machine": agent.machine(),
             "notes": list(self.notes),
             "seconds": {name: round(taken, 3) for name, taken in self.seconds.items()},
         }
+        return document("train", body)
 
 
 def of_classes(logits: NDArray[np.float32], labels: NDArray[np.int64], names: Sequence[str]) -> tuple[OfClass, ...]:

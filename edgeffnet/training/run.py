@@ -125,8 +125,7 @@ class Run:
             start = time.monotonic()
             figures = fit.judge()
             taken = time.monotonic() - start
-        # What it is on its training images nobody asked yet.
-        row = Row(0, taken, len(self.judges) / taken, 0.0, figures.loss, figures.top1, figures.loss, figures.top1, True)
+        row = Row(0, taken, len(self.judges) / taken, 0.0, None, None, figures.loss, figures.top1, best=True)
         return fit, fit.begin(self.request, row, self._depth(taken / len(self.judges)))
 
     def _depth(self, forward: float) -> Depth:
@@ -206,7 +205,7 @@ class Run:
     def _notes(self, state: State) -> list[str]:
         made = []
         if self.data.drawn:
-            made.append(f"{self.data.split_by} decided what validates: {self.folder / SPLIT} is that split as --data")
+            made.append(f"{self.data.split_by} decided what validates: {SPLIT} is that split, to be given as --data")
         made.append("the validation images chose the epoch, so their top-1 is a little flattered")
         if state.first_stage:
             made.append(f"time was short: only stage {state.first_stage} and what follows it was fine-tuned")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -17,8 +16,8 @@ from edgeffnet.network import Tensors
 from edgeffnet.scaling import Overrides
 from edgeffnet.training.inheritance import inherit
 from edgeffnet.training.trainee import with_classes
-from edgeffnet.wanted import NetworkOptions, architecture_at, check_rule
-from edgeffnet.weights import Weights, packages, statement
+from edgeffnet.wanted import NetworkOptions, architecture_at, check_rule, statement_in
+from edgeffnet.weights import Weights, packages
 from edgeffnet.weights.source import digest_of
 
 
@@ -58,7 +57,7 @@ def wanted_architecture(options: NetworkOptions) -> Architecture:
     overrides = Overrides(options.width, options.depth, options.resolution)
     if options.variant is not None:
         return scaling.official(options.variant, 1000, overrides)
-    stated = _statement(options.weights)
+    stated = statement_in(options.weights)
     if stated is not None:
         net = replace(stated.architecture, classes=1000)
         return scaling.at_resolution(net, options.resolution or net.resolution)
@@ -77,7 +76,7 @@ def start(options: NetworkOptions, net: Architecture, classes: Sequence[str], se
     elif options.weights == "imagenet":
         variant = _nearest(net)
         found = weights.load("imagenet", variant=variant, preprocessing=stated)
-    elif (own := _statement(options.weights)) is not None:
+    elif (own := statement_in(options.weights)) is not None:
         found = weights.load(options.weights, architecture=own.architecture, preprocessing=stated)
     else:
         found = weights.load(options.weights, variant=_variant(net, options.weights), preprocessing=stated)
@@ -144,10 +143,6 @@ def _variant(net: Architecture, file: str) -> str:
             "`edgeffnet train` wrote"
         )
     return own.name
-
-
-def _statement(spec: str) -> statement.Statement | None:
-    return None if spec in ("imagenet", "random") else statement.read(Path(spec).expanduser())
 
 
 _LISTED = 5

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from calib.overlap import Fingerprint, copies, fingerprint
 from edgeffnet.errors import DataError
+from edgeffnet.hashing import sha256_of
 from edgeffnet.images import LabelledImage, thumbnail
 from edgeffnet.training.dataset import FEWEST_IMAGES, Dataset
 
@@ -44,8 +45,9 @@ def vet(
 ) -> Vetted:
     """Looks at every image once.
 
-    DataError, with `strict`, where one cannot be read; where a class has none left; and where a picture is in
-    both parts, unless that is allowed. A part that was drawn here keeps such copies among the training images.
+    DataError, with `strict`, where one cannot be read; where a class has none left; and where a file is in both
+    parts, unless that is allowed. The same picture in another file (saved again, resized) is not trained on then.
+    Where the parts were drawn here, all copies of a picture are training images.
     """
     everything = (*dataset.training, *dataset.validation)
     prints: dict[Path, Fingerprint] = {}
@@ -68,21 +70,35 @@ def vet(
     shared = _in_both(whole, prints)
     if shared and whole.drawn:
         moved = {other.path for _, other in shared}
-        kept = tuple(image for image in whole.validation if image.path not in moved)
         back = tuple(image for image in whole.validation if image.path in moved)
-        whole = replace(whole, training=_by_path((*whole.training, *back)), validation=kept)
-        _require_classes(whole, bad)
+        kept = tuple(image for image in whole.validation if image.path not in moved)
+        whole, shared = replace(whole, training=_by_path((*whole.training, *back)), validation=kept), []
         notes.append(f"{len(back)} images show pictures that are there more than once: all copies are trained on")
-        shared = []
-    if shared and not allow_overlap:
+    elif shared and not allow_overlap:
+        _require_no_file_twice(shared)
+        gone = {one.path for one, _ in shared}
+        whole = replace(whole, training=tuple(image for image in whole.training if image.path not in gone))
         first, second = shared[0]
+        notes.append(
+            f"{len(gone)} training images were left out, for validation images show the same pictures in other files, "
+            f"such as {first.path} and {second.path}"
+        )
+        shared = []
+    elif shared:
+        notes.append(f"{len(shared)} pictures both train and validate (--allow-overlap): accuracy is flattered")
+    _require_classes(whole, bad)
+    return Vetted(whole, tuple(bad), len(shared), tuple(notes))
+
+
+def _require_no_file_twice(shared: Sequence[tuple[LabelledImage, LabelledImage]]) -> None:
+    """DataError where a file, whatever its name, is in both parts: somebody mixed them up."""
+    same = [(one, two) for one, two in shared if sha256_of(one.path) == sha256_of(two.path)]
+    if same:
+        first, second = same[0]
         raise DataError(
-            f"{len(shared)} pictures are in both parts, such as {first.path} (train) and {second.path} (val): "
+            f"{len(same)} images are in both parts, such as {first.path} (train) and {second.path} (val): "
             "remove them from one, or say --allow-overlap"
         )
-    if shared:
-        notes.append(f"{len(shared)} pictures both train and validate (--allow-overlap): accuracy is flattered")
-    return Vetted(whole, tuple(bad), len(shared), tuple(notes))
 
 
 def _looks(images: Sequence[LabelledImage]) -> Iterator[Fingerprint | Unreadable]:
@@ -97,15 +113,14 @@ def _looks(images: Sequence[LabelledImage]) -> Iterator[Fingerprint | Unreadable
 
 
 def _in_both(dataset: Dataset, prints: dict[Path, Fingerprint]) -> list[tuple[LabelledImage, LabelledImage]]:
-    """Pairs (training image, validation image) that show one picture; one pair for each validation image."""
-    found: dict[int, int] = {}
+    """Pairs (training image, validation image) that show one picture."""
+    found: list[tuple[int, int]] = []
     for start in range(0, len(dataset.training), _AT_ONCE):
         ours = [prints[image.path] for image in dataset.training[start : start + _AT_ONCE]]
         for other in range(0, len(dataset.validation), _AT_ONCE):
             theirs = [prints[image.path] for image in dataset.validation[other : other + _AT_ONCE]]
-            for one, two in copies(ours, theirs):
-                found.setdefault(other + two, start + one)
-    return [(dataset.training[one], dataset.validation[two]) for two, one in sorted(found.items())]
+            found += [(start + one, other + two) for one, two in copies(ours, theirs)]
+    return [(dataset.training[one], dataset.validation[two]) for one, two in sorted(found)]
 
 
 def _require_classes(dataset: Dataset, bad: Sequence[Unreadable]) -> None:

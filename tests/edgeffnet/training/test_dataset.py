@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from edgeffnet.errors import DataError
 from edgeffnet.training import dataset, split
@@ -118,6 +119,18 @@ def test_a_picture_in_both_parts_is_found_by_content_and_refused_unless_allowed(
     allowed = vet(found, allow_overlap=True)
     assert allowed.shared == 1
     assert any("flattered" in note for note in allowed.notes)
+
+
+def test_a_picture_saved_again_among_the_validation_images_is_not_trained_on(painted: Painted) -> None:
+    folder = painted({"red": 6, "blue": 6}, under="train")
+    painted({"red": 3, "blue": 3}, under="val", first=50)
+    with Image.open(folder / "train/red/red2.png") as image:
+        image.convert("RGB").save(folder / "val/red/again.jpg", quality=85)
+    vetted = vet(dataset.read(folder, seed=0))
+    assert vetted.shared == 0
+    assert "red2.png" not in names(vetted.dataset.training)
+    assert "again.jpg" in names(vetted.dataset.validation)
+    assert "1 training images were left out" in vetted.notes[0]
 
 
 def test_copies_in_data_without_a_split_are_all_trained_on(painted: Painted) -> None:
