@@ -87,15 +87,18 @@ def train(
 
 def require_output(output: Path, *, force: bool) -> None:
     """UsageError where the weights cannot become `output`."""
+    from edgeffnet.training import checkpoint
     from edgeffnet.training.export import SUFFIXES
 
     if output.suffix not in SUFFIXES:
         raise UsageError(f"--output {output}: its name has to end in {' or '.join(SUFFIXES)}")
+    folder = work_folder(output)
+    # Where a checkpoint is left, what is there was written by the training that it is of, or was given up by --force.
+    replaced = force or (folder / checkpoint.NAME).is_file()
     for suffix in SUFFIXES:
         path = output.with_suffix(suffix)
-        if path.exists() and not (force and path.is_file()):
+        if path.exists() and not (replaced and path.is_file()):
             raise UsageError(f"--output {path} is there: choose another name, or say --force")
-    folder = work_folder(output)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--output {output}: {folder} is there and no folder; choose another name")
 

@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.edgeffnet.weights.conftest import torch, torchvision
+
+__all__ = ["torch", "torchvision"]
+
 Painted = Callable[..., Path]
 COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (200, 50, 40), "yellow": (220, 210, 40)}
 
