@@ -70,7 +70,7 @@ def train(
 
     First a classifier on frozen features, then all layers. A phi without weights inherits those of the nearest
     checkpoint. Beside the weights a folder holds metrics.csv, split.csv and the report; interrupted, the same
-    command goes on.
+    command goes on. A GPU is used where CUDA_VISIBLE_DEVICES names one.
 
     \b
     Examples:

@@ -60,6 +60,7 @@ class Fit:
         self.folder = folder
         self.progress = progress
         self.told = told
+        self._judging = 0.0
 
     def begin(self, request: str, epoch_zero: Row, depth: Depth) -> State:
         """The state before the first epoch, kept."""
@@ -98,7 +99,10 @@ class Fit:
 
     def judge(self) -> Figures:
         """Loss and top-1 on the validation images, as the network is now."""
-        return judged(self._logits(self.validation), self.validation.labels)
+        start = time.monotonic()
+        found = judged(self._logits(self.validation), self.validation.labels)
+        self._judging = time.monotonic() - start
+        return found
 
     def logits_of(self, tensors: Tensors, images: Ordered) -> NDArray[np.float32]:
         """(n, classes) of `images` with the weights `tensors`."""
@@ -133,7 +137,7 @@ class Fit:
                 raise self._diverged(state, f"the loss of batch {index + 1} in epoch {number} is {loss}")
             total, right, seen = total + loss * len(labels), right + correct, seen + len(labels)
             self._show(state, left, index + 1, steps, seen / (time.monotonic() - start))
-            if self.clock.left() < reserve:
+            if self.clock.left() < reserve + self._judging:
                 break
         speed = seen / (time.monotonic() - start)
         figures = self.judge()
@@ -182,10 +186,10 @@ class Fit:
         )
 
     def _show(self, state: State, left: int, done: int, of: int, speed: float) -> None:
-        last = state.rows[-1]
+        seconds = (left - done / of) * (self.training.steps * self.training.batch / speed + self._judging)
         self.progress(
             done,
             of,
-            f"epoch {state.epoch + 1} of {state.epoch + left}, {speed:.1f} images/s, "
-            f"validation {last.val_top1:.1%}, best {state.best_row.val_top1:.1%}",
+            f"epoch {state.epoch + 1} of {state.epoch + left}, {speed:.1f} images/s, {seconds / 60:.1f} min left, "
+            f"validation {state.rows[-1].val_top1:.1%}, best {state.best_row.val_top1:.1%}",
         )

@@ -25,6 +25,8 @@ Progress = Callable[[int, int, str], None]
 # Of the time that is left, features may take so much; mirrored images are looked at too where it is less.
 _MOST_OF_TIME, _CHEAP = 0.3, 0.15
 _TIMED = 64
+# Training images on which the classifier is judged: enough to see whether it has learned them.
+_JUDGED = 2000
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,11 @@ def fit(
     labels = np.array([image.label or 0 for image in chosen], np.int64)
     judging = np.array([image.label or 0 for image in validation], np.int64)
     theirs = extracted(validation, views * len(chosen))
-    fitted = head.fit(np.concatenate(ours), np.tile(labels, views), objective, seed, (theirs, judging))
-    known, seen = head.judged(fitted.logits(ours[0]), labels), head.judged(fitted.logits(theirs), judging)
+    limit = _MOST_OF_TIME * clock.left()
+    fitted = head.fit(np.concatenate(ours), np.tile(labels, views), objective, seed, (theirs, judging), limit)
+    some = np.linspace(0, len(labels) - 1, min(_JUDGED, len(labels))).astype(np.intp)
+    known = head.judged(fitted.logits(ours[0][some]), labels[some])
+    seen = head.judged(fitted.logits(theirs), judging)
     seconds = time.monotonic() - began
     row = Row(0, seconds, total / seconds, 0.0, known.loss, known.top1, seen.loss, seen.top1, best=True)
     return Frozen(fitted, row, each)

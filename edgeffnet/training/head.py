@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,8 @@ _RATE = 3e-3
 _DECAY = 1e-2
 # How often the fit is looked at on its way.
 _LOOKS = 15
+# Rows judged at a time: with thousands of classes each is long.
+_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,12 @@ def fit(
     objective: Objective,
     seed: int,
     validation: tuple[Features, NDArray[np.int64]],
+    seconds: float = math.inf,
 ) -> Head:
     """The classifier of the looks on the way that is best on `validation`, by top-1 and then by loss.
 
-    AdamW over batches of 128 at a rate that falls to zero; the same seed gives the same bytes.
+    AdamW over batches of 128 at a rate that falls to zero; the same seed gives the same bytes, unless it takes
+    longer than `seconds` and stops there.
     """
     import keras
     import tensorflow as tf
@@ -62,6 +68,7 @@ def fit(
     per_pass = max(1, len(features) // _BATCH)
     passes = max(_FEWEST_PASSES, -(-_FEWEST_STEPS // per_pass))
     total, done, best = passes * per_pass, 0, None
+    end = time.monotonic() + seconds
     for number in range(passes):
         order = np.random.default_rng((seed, number)).permutation(len(features))
         for start in range(per_pass):
@@ -69,11 +76,16 @@ def fit(
             optimizer.learning_rate = _RATE * 0.5 * (1 + np.cos(np.pi * done / total))
             step(features[chosen], objective.targets(labels[chosen]))
             done += 1
-        if (number + 1) % max(1, passes // _LOOKS) == 0 or number + 1 == passes:
+            if time.monotonic() > end:
+                break
+        late = time.monotonic() > end
+        if late or (number + 1) % max(1, passes // _LOOKS) == 0 or number + 1 == passes:
             seen = Head(np.asarray(kernel.numpy()), np.asarray(bias.numpy()))
             figures = judged(seen.logits(validation[0]), validation[1])
             if best is None or (figures.top1, -figures.loss) > (best[1].top1, -best[1].loss):
                 best = seen, figures
+        if late:
+            break
     assert best is not None
     return best[0]
 
@@ -88,8 +100,9 @@ class Figures:
 
 def judged(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Figures:
     """How `logits` (n, classes) fare against `labels`."""
-    wide = logits.astype(np.float64)
-    shifted = wide - wide.max(axis=1, keepdims=True)
-    chosen = shifted[np.arange(len(labels)), labels]
-    loss = float((np.log(np.exp(shifted).sum(axis=1)) - chosen).mean())
-    return Figures(loss, float((logits.argmax(axis=1) == labels).mean()))
+    losses = []
+    for start in range(0, len(labels), _ROWS):
+        wide, own = logits[start : start + _ROWS].astype(np.float64), labels[start : start + _ROWS]
+        wide -= wide.max(axis=1, keepdims=True)
+        losses.append(np.log(np.exp(wide).sum(axis=1)) - wide[np.arange(len(own)), own])
+    return Figures(float(np.concatenate(losses).mean()), float((logits.argmax(axis=1) == labels).mean()))

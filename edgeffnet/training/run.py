@@ -38,8 +38,8 @@ SPLIT = "split.csv"
 LAST_GOOD = "last-good.safetensors"
 # Validation images that judge an epoch; the result is judged by all.
 _JUDGES = 2000
-# Seconds kept for writing the files.
-_AFTER_SECONDS = 8.0
+# Seconds kept for judging the result and writing the files.
+_AFTER_SECONDS = 15.0
 
 
 class Run:

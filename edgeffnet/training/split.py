@@ -28,8 +28,11 @@ def stratified(images: Sequence[LabelledImage], classes: Sequence[str], share: f
     """
     training: list[LabelledImage] = []
     validation: list[LabelledImage] = []
+    of_class: dict[int | None, list[LabelledImage]] = {}
+    for image in images:
+        of_class.setdefault(image.label, []).append(image)
     for number, name in enumerate(classes):
-        own = [image for image in images if image.label == number]
+        own = of_class[number]
         if len(own) < 2:
             raise DataError(f"the class {name!r} has one image: one to train on and one to validate with are needed")
         drawn = sorted(own, key=lambda image: _lot(image.path.name, name, seed))

@@ -191,3 +191,43 @@ def test_a_dry_run_tells_at_which_phi_would_be_trained(run: Run, pictures: Path,
     chosen = json.loads(done.stdout)["chosen"]
     assert chosen["phi"] < 0
     assert chosen["latency"]["high_ms"] <= 15
+
+
+@pytest.mark.slow
+def test_the_papers_recipe_trains_from_nothing_with_mixed_and_dropped_parts(pictures: Path, tmp_path: Path) -> None:
+    found = train(
+        pictures,
+        tmp_path / "model.keras",
+        networks=replace(NETWORK, weights="random"),
+        options=Options(recipe="paper", epochs=2, batch=8, mix=0.2, drop_connect=0.3),
+    )
+    assert found.recipe.augmentation == "autoaugment"
+    assert found.origin == "trained by edgeffnet from random weights, untrained"
+    assert all(np.isfinite(row.val_loss) for row in found.rows)
+    stated = statement.read(found.output)
+    assert stated is not None
+    tensors = own_file.tensors(found.output, stated)
+    start = candidates(replace(NETWORK, weights="random", classes=3), seed=0)[0].load().tensors
+    assert found.best.epoch == 0 or not np.array_equal(tensors["top_conv/kernel"], start["top_conv/kernel"])
+
+
+@pytest.mark.slow
+def test_a_teacher_changes_what_is_learned(trained: Trained, pictures: Path, tmp_path: Path) -> None:
+    taught = trained_in(tmp_path, pictures, distill=True)
+    assert taught.top1.value >= 0.8
+    assert taught.rows[1].train_loss != trained.rows[1].train_loss
+
+
+@pytest.mark.slow
+def test_training_begins_from_weights_of_ones_own_and_says_which_classes_are_others(
+    trained: Trained, pictures: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(pictures, tmp_path / "more")
+    for index in range(8):
+        paint(tmp_path / "more" / "yellow" / f"{index}.png", COLOURS["yellow"], 900 + index)
+    shutil.rmtree(tmp_path / "more" / "green")
+    begin = NetworkOptions(weights=str(trained.output))
+    found = train(tmp_path / "more", tmp_path / "next.keras", networks=begin, options=Options(epochs=0))
+    assert found.architecture.stages == trained.architecture.stages
+    assert found.data.classes == ("blue", "red", "yellow")
+    assert any("not in the data: green; new: yellow" in note for note in found.notes)
