@@ -24,7 +24,7 @@ from edgeffnet.commands.report import report as report_command
 from edgeffnet.commands.report import say_missing_page
 from edgeffnet.commands.target import target as target_commands
 from edgeffnet.commands.train import train as train_command
-from edgeffnet.commands.training import networks_to_train, training_of, training_options
+from edgeffnet.commands.training import networks_to_train, saying_what_is_kept, training_of, training_options
 from edgeffnet.errors import EdgeffnetError, UsageError
 
 if TYPE_CHECKING:
@@ -200,15 +200,16 @@ def build(
     if plot is not None:
         _require_writable(plot)
     chosen_formats = [name.strip() for name in formats.split(",") if name.strip()]
-    report = run(
-        device,
-        budget,
-        networks=NetworkOptions(**named),
-        formats=chosen_formats,
-        risk=chance,
-        training=training,
-        **options,
-    )
+    with saying_what_is_kept(options["output"]):
+        report = run(
+            device,
+            budget,
+            networks=NetworkOptions(**named),
+            formats=chosen_formats,
+            risk=chance,
+            training=training,
+            **options,
+        )
     if plot is not None:
         _draw(plot, report.frontier, report.device, budget, report.percentile)
     say_missing_page()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,6 +46,19 @@ def training_of(options: dict[str, Any]) -> Options:
     return Options(
         seconds=seconds_of(given["time"]), epochs=given["epochs"], distill=given["distill"], strict=given["strict"]
     )
+
+
+@contextmanager
+def saying_what_is_kept(output: Path) -> Iterator[None]:
+    """Says on standard error, where a build is interrupted, that its training goes on when it is started again."""
+    from edgeffnet.training.building import kept_folder
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        if any(kept_folder(output).glob("*/checkpoint.safetensors")):
+            click.echo(f"the training so far is kept in {kept_folder(output)}: the same command goes on", err=True)
+        raise
 
 
 def networks_to_train(data: Path, networks: NetworkOptions, training: Options, output: Path) -> tuple[Wanted, ...]:

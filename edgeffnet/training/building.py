@@ -111,7 +111,7 @@ class TrainingOfBuild:
     @property
     def kept(self) -> Path:
         """Where checkpoints lie while the build is not done."""
-        return self.output.parent / f".{self.output.name}.work"
+        return kept_folder(self.output)
 
     def add_to(self, bundle: Path, name: str) -> None:
         """Puts the weights of the network `name`, its metrics and the split into `bundle`."""
@@ -130,3 +130,8 @@ class TrainingOfBuild:
     def clear(self) -> None:
         """Removes what was kept for a build that is done."""
         shutil.rmtree(self.kept, ignore_errors=True)
+
+
+def kept_folder(output: Path) -> Path:
+    """Where an unfinished build into `output` keeps its training."""
+    return output.parent / f".{output.name}.work"

@@ -23,7 +23,12 @@ def drawing(epochs: Sequence[Mapping[str, Any]], best: int) -> Drawing:
         f"Loss and top-1 over {len(epochs) - 1} epochs of fine-tuning; epoch {best} was kept, with "
         f"{kept['val_top1']:.1%} top-1 on the validation images"
     )
-    return canvas.drawing("training", lambda figure, narrow: _draw(figure, epochs, best, narrow), _HEIGHTS, said)
+    caption = (
+        "Training figures are of images that were changed and labels that were smoothed; those of epoch 0 are not."
+    )
+    return canvas.drawing(
+        "training", lambda figure, narrow: _draw(figure, epochs, best, narrow), _HEIGHTS, said, caption
+    )
 
 
 def _draw(figure: Figure, epochs: Sequence[Mapping[str, Any]], best: int, narrow: bool) -> Mapping[str, str]:
@@ -40,6 +45,6 @@ def _draw(figure: Figure, epochs: Sequence[Mapping[str, Any]], best: int, narrow
         axes.set_ylabel(words)
         axes.xaxis.get_major_locator().set_params(integer=True)
         canvas.plain_axes(axes)
-    panels[0].legend(loc="upper right")
+    panels[0].legend(loc="best")
     panels[-1].set_xlabel("epoch; 0 is the classifier on frozen features")
     return {}
