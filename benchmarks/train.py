@@ -33,6 +33,7 @@ from edgeffnet.tensorflow_import import import_tensorflow
 from edgeffnet.training import dataset, split
 from edgeffnet.training.inheritance import inherit
 from edgeffnet.training.train import work_folder
+from edgeffnet.training.vetting import vet
 from edgeffnet.weights import packages
 
 TOP1, MINUTES, AGREEMENT = 0.88, 8.0, 0.97
@@ -173,7 +174,7 @@ class Bench:
 
     def _lists(self) -> dict[str, Path]:
         """The two parts of the data as CSVs for --calib and --val."""
-        listed = dataset.read(self.data, 0)
+        listed = vet(dataset.read(self.data, 0)).dataset
         found = {}
         for name, images in (("train", listed.training), ("val", listed.validation)):
             found[name] = self.work / f"{name}.csv"

@@ -28,7 +28,7 @@ def build(
     recipe: str = "default",
     granularity: str = "channel",
     full_integer: bool = False,
-    calib_count: int = 512,
+    calib_count: int | None = None,
     calib_choice: str = "balanced",
     allow_overlap: bool = False,
     threads: int | None = None,
@@ -50,9 +50,9 @@ def build(
 
     `networks` says what to choose from: the Lite family with trained weights otherwise. `calib` and
     `val` are folders or CSVs of images; without `calib`, photographs that installed packages ship
-    are used, without labels in `val` no accuracy is stated. Of `calib`, `calib_count` images are used,
-    by `calib_choice` ("balanced", "coverage", or the file of an earlier choice). `io` is the int8 artefacts' input,
-    `recipe` (fast, default, best) how much work goes into the accuracy of the int8 `.tflite`;
+    are used, without labels in `val` no accuracy is stated. Of `calib`, `calib_count` images (512; of `data`
+    128) are used, by `calib_choice` ("balanced", "coverage", or the file of an earlier choice). `io` is the int8
+    artefacts' input, `recipe` (fast, default, best) how much work goes into the accuracy of the int8 `.tflite`;
     `granularity` "tensor" gives each kernel one scale. Where the all-integer `.tflite` misses the
     budget's drop or agreement, a few layers stay in float unless it has to be `full_integer`. Images
     that calibrate and validate are refused unless `allow_overlap`.
@@ -74,7 +74,7 @@ def build(
     from edgeffnet.bundle.asked import Asked
     from edgeffnet.bundle.folder import appearing, require_usable
     from edgeffnet.bundle.write import write
-    from edgeffnet.calibration_images import Selection
+    from edgeffnet.calibration_images import MAXIMUM, OF_DATA, Selection
     from edgeffnet.report.progress import Steps
     from edgeffnet.report.quiet import quiet
     from edgeffnet.request import request as checked_request
@@ -97,7 +97,7 @@ def build(
         "recipe": recipe,
         "granularity": granularity,
         "full_integer": full_integer,
-        "selection": Selection(calib_count, calib_choice),
+        "selection": Selection(calib_count or (MAXIMUM if data is None else OF_DATA), calib_choice),
         "allow_overlap": allow_overlap,
         "threads": threads,
         "percentile": percentile,

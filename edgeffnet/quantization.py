@@ -110,7 +110,7 @@ def quantize(
     recipe: str = "default",
     granularity: str = "channel",
     full_integer: bool = False,
-    calib_count: int = MAXIMUM,
+    calib_count: int | None = None,
     calib_choice: str = "balanced",
     allow_overlap: bool = False,
     budget: Budget | None = None,
@@ -149,7 +149,7 @@ def quantize(
             "recipe": recipe,
             "granularity": granularity,
             "full_integer": full_integer,
-            "calib_count": calib_count,
+            "calib_count": calib_count or MAXIMUM,
             "calib_choice": calib_choice,
             "allow_overlap": allow_overlap,
             "budget": floor,
@@ -183,7 +183,13 @@ def quantize(
         names = contents.labels_given(labels, model.name, source.classes) or named
         with steps("Listing images"):
             images = images_of(
-                calib, val, names, seed, allow_overlap, floor.drop is not None, Selection(calib_count, calib_choice)
+                calib,
+                val,
+                names,
+                seed,
+                allow_overlap,
+                floor.drop is not None,
+                Selection(calib_count or MAXIMUM, calib_choice),
             )
         folder = work / "made"
         folder.mkdir()
