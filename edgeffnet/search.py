@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from converters.artifact import Artifact
@@ -16,6 +17,7 @@ from edgeffnet.architecture import Architecture
 from edgeffnet.budget import Budget
 from edgeffnet.errors import AccuracyError, TargetError
 from edgeffnet.mixed_precision import Bench, MixedPrecision, leave_in_float
+from edgeffnet.patience import Patience
 from edgeffnet.probing.search import Probed, probe_candidates, probing_helps
 from edgeffnet.production import Checked, Producer
 from edgeffnet.report.progress import Steps
@@ -190,7 +192,8 @@ class Search:
         if not measuring:
             return selection.judge(net, request.budget, first.latency, artifact.bytes, arena)
         with self.steps(f"Timing {net.name} on {self.target.name}"):
-            measured, _ = latencies(
+            timing = partial(
+                latencies,
                 [artifact],
                 self.target,
                 producer.contract,
@@ -199,6 +202,8 @@ class Search:
                 percentile=request.percentile,
                 progress=self.steps.advance,
             )
+            # A disturbed timing would have another network trained.
+            measured = Patience().timed(timing) if request.training else timing()[0]
         return selection.judge(net, request.budget, measured[artifact], artifact.bytes, arena)
 
     @property

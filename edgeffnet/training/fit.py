@@ -115,6 +115,8 @@ class Fit:
     def _epochs_left(self, state: State, plan: Plan, seconds: float) -> int:
         if plan.epochs is not None:
             return plan.epochs - state.epoch if self.clock.left() > plan.reserve else 0
+        if state.progress >= 1:
+            return 0  # the rate has come down to nothing
         fit = self.clock.epochs(seconds, plan.reserve)
         # One epoch is always begun: it stops by itself when its time is up.
         return max(fit, 1) if state.epoch == 0 else fit
