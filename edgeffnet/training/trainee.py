@@ -17,7 +17,7 @@ from edgeffnet.training.objective import Objective
 from edgeffnet.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    import keras
+    pass
 
 # RMSProp's, as the authors' code has it.
 _RMSPROP_EPSILON = 1e-3
@@ -87,6 +87,7 @@ class Trainee:
         loss, right = self._step(images, targets)
         self._steps += 1
         if self.recipe.average:
+            # Early on the average is of few steps, so that it soon leaves the beginning behind.
             self._follow(np.float32(min(self.recipe.average, (1 + self._steps) / (10 + self._steps))))
         return float(loss), int(right)
 
@@ -145,15 +146,11 @@ class Trainee:
         return self.recipe.weight_decay * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
 
     def _followed(self, decay: Any) -> None:
-        """The average takes a step towards the weights, a larger one at the beginning."""
-        for layer, followed in zip(self.judged.layers, self._layers_of_judged(), strict=True):
+        """The average takes a step towards the weights."""
+        for layer in self.judged.layers:
+            followed = self.model.get_layer(layer.name)
             for ours, theirs in zip(layer.weights, followed.weights, strict=True):
                 ours.assign(ours * decay + theirs * (1 - decay))
-
-    def _layers_of_judged(self) -> list[keras.Layer]:
-        """The model's layers that the judged network has: those of stochastic depth have no weights and no twin."""
-        names = {layer.name for layer in self.judged.layers}
-        return [layer for layer in self.model.layers if layer.name in names]
 
     def _grouped(self, first_stage: int) -> tuple[_Group, ...]:
         last = len(self.architecture.stages) + 1
