@@ -138,7 +138,10 @@ class Run:
         return affordable(self.begin.architecture, *counts, forward, left, whole=whole)
 
     def _fit(self, aim: Objective, begin: Start, depth: Depth) -> Fit:
-        told = teacher(self.begin, self.data, self.judges, aim, self.options.seed) if self.options.distill else None
+        told = None
+        if self.options.distill:
+            with self.steps("The teacher's classifier"):
+                told = teacher(self.begin, self.data, self.judges, aim, self.options.seed, self.clock)
         trainee = Trainee(
             begin.architecture, begin.tensors, self.recipe, aim, first_stage=depth.first_stage, teacher=told
         )
@@ -232,7 +235,13 @@ def _digest(vetted: Vetted, begin: Start, options: Options) -> str:
         for part, images in (("train", data.training), ("val", data.validation))
         for image in images
     ]
-    asked = {**asdict(options), "classes": data.classes, "images": files, "start": begin.digest()}
+    # The time may be another when a training goes on.
+    asked = {
+        **asdict(replace(options, seconds=None)),
+        "classes": data.classes,
+        "images": files,
+        "start": begin.digest(),
+    }
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 

@@ -14,7 +14,9 @@ from edgeffnet.training.start import Start, begun
 from edgeffnet.training.trainee import Teacher
 
 
-def teacher(start: Start, data: Dataset, judges: Sequence[LabelledImage], aim: Objective, seed: int) -> Teacher:
+def teacher(
+    start: Start, data: Dataset, judges: Sequence[LabelledImage], aim: Objective, seed: int, clock: Clock
+) -> Teacher:
     """Logits of `start`'s checkpoint, with a classifier for the data's classes on its frozen features.
 
     It takes the student's images, resized to its own input.
@@ -23,7 +25,7 @@ def teacher(start: Start, data: Dataset, judges: Sequence[LabelledImage], aim: O
 
     source = start.checkpoint
     own = begun(source, source.architecture, data.classes, seed)
-    found = frozen.fit(own, data.training, judges, aim, seed, Clock(None))
+    found = frozen.fit(own, data.training, judges, aim, seed, clock)
     body, size = frozen.forward(own), own.architecture.resolution
 
     def logits(images: Any) -> Any:
