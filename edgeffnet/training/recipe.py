@@ -57,7 +57,7 @@ class Recipe:
 def transfer(*, inherited: bool = False, batch: int | None = None, mix: float = 0.0) -> Recipe:
     """Frozen features first, then all layers at rates that fall with depth (Kornblith et al. 2019, Table 5's use).
 
-    A network that `inherited` its weights from one of another shape trains its batch-norms too.
+    A network that `inherited` its weights from one of another shape has more to learn.
     """
     return Recipe(
         name="transfer",
@@ -69,7 +69,7 @@ def transfer(*, inherited: bool = False, batch: int | None = None, mix: float = 
         label_smoothing=0.1,
         batch=batch or 32,
         augmentation="crops",
-        batch_norm="trained" if inherited else "kept",
+        batch_norm="kept",
         bn_momentum=0.9,
         warm_up_epochs=0.5,
         head_first=True,
