@@ -13,7 +13,7 @@ from edgeffnet.hashing import sha256_of
 from tests.conftest import Run, command
 from tests.edgeffnet.training.conftest import COLOURS, paint
 
-EPOCHS = 6
+EPOCHS = 5
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def arguments(pictures: Path, output: Path) -> list[object]:
-    network = ("--phi", "-3", "--resolution", "64", "--batch", "8", "--epochs", EPOCHS)
+    network = ("--phi", "-3", "--depth", "0.2", "--resolution", "64", "--batch", "8", "--epochs", EPOCHS)
     return ["train", "--data", pictures, *network, "--output", output]
 
 
@@ -39,7 +39,7 @@ def stop_when(output: Path, pictures: Path, epochs: int, sent: signal.Signals) -
     process = subprocess.Popen(
         command(arguments(pictures, output)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 900
     while lines_of(output) < epochs + 1:
         assert process.poll() is None, process.stderr.read() if process.stderr else ""
         assert time.monotonic() < deadline
@@ -53,13 +53,13 @@ def stop_when(output: Path, pictures: Path, epochs: int, sent: signal.Signals) -
 
 def test_an_interrupt_and_three_kills_change_nothing(run: Run, pictures: Path, tmp_path: Path) -> None:
     alone, killed = tmp_path / "alone.safetensors", tmp_path / "killed.safetensors"
-    done = run(*arguments(pictures, alone))
+    done = run(*arguments(pictures, alone), timeout=900)
     assert done.returncode == 0, done.stderr
     said = stop_when(killed, pictures, 0, signal.SIGINT)
     assert "the same command goes on" in said
-    for epochs in (1, 2, 4):
+    for epochs in (1, 2, 3):
         stop_when(killed, pictures, epochs, signal.SIGKILL)
-    done = run(*arguments(pictures, killed))
+    done = run(*arguments(pictures, killed), timeout=900)
     assert done.returncode == 0, done.stderr
     assert sha256_of(killed) == sha256_of(alone)
     assert lines_of(killed) == lines_of(alone) == EPOCHS + 1

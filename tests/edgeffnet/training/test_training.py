@@ -23,8 +23,8 @@ from edgeffnet.weights import own_file, statement
 from tests.conftest import Run
 from tests.edgeffnet.training.conftest import COLOURS, paint
 
-# Inherited from Lite0: narrower, shallower, and 64 pixels wide.
-NETWORK = NetworkOptions(phi=-3.0, resolution=64)
+# Inherited from Lite0: narrower, a block a stage, and 64 pixels wide.
+NETWORK = NetworkOptions(phi=-3.0, depth=0.2, resolution=64)
 CLASSES = {"blue": 12, "green": 10, "red": 16}
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from edgeffnet.report import schema
 from tests.conftest import Run
 from tests.edgeffnet.training.conftest import COLOURS, paint
 
-SMALL = ("--phi", "-3", "--resolution", "64")
+SMALL = ("--phi", "-3", "--depth", "0.2", "--resolution", "64")
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def bundled(run: Run, pictures: Path, tmp_path_factory: pytest.TempPathFactory) 
     """What `edgeffnet build --data` leaves of a small network."""
     output = tmp_path_factory.mktemp("built") / "out"
     plan = ("build", "--data", pictures, *SMALL, "--epochs", "1", "--recipe", "fast", "--formats", "tflite")
-    done = run(*plan, "--output", output)
+    done = run(*plan, "--output", output, timeout=900)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in output.parent.iterdir()] == ["out"]
     return output
@@ -36,7 +37,7 @@ def bundled(run: Run, pictures: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.mark.slow
 def test_a_build_with_data_trains_quantizes_and_verifies(run: Run, bundled: Path) -> None:
-    report = json.loads((bundled / "report.json").read_text())
+    report = schema.read(bundled)
     assert report["training"]["data"]["classes"] == ["blue", "red", "yellow"]
     assert report["validation"]["images"] == 24
     assert "36 images" in report["calibration"]["source"]
@@ -53,7 +54,7 @@ def test_a_build_with_data_trains_quantizes_and_verifies(run: Run, bundled: Path
 
 @pytest.mark.slow
 def test_a_bundle_is_rebuilt_from_the_weights_it_holds(run: Run, bundled: Path) -> None:
-    done = run("rebuild", bundled / "manifest.json")
+    done = run("rebuild", bundled / "manifest.json", timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
