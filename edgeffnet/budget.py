@@ -15,6 +15,7 @@ RISK = 0.05
 LEAST_RISK, LARGEST_RISK = 0.005, 0.25
 
 _TIME = {"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
+_DURATION = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _SIZE = {"B": 1, "kB": 1_000, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
 _SIZE |= {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _COUNT = {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9}
@@ -34,6 +35,14 @@ def size_bytes(text: str, option: str = "size") -> int:
 def count(text: str, option: str = "count") -> int:
     """ "400M", "1.2G", "5288548" -> a number; UsageError for nothing positive."""
     return int(_quantity(text, _COUNT, option, "400M or 1.2G"))
+
+
+def seconds(text: str, option: str) -> float:
+    """ "30s", "10m", "1h" -> seconds; UsageError for anything else, or for more than a day."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if not found or not 1 <= float(found[1]) * _DURATION[found[2]] <= 86400:
+        raise UsageError(f"{option} {text!r}: not a time such as 30s, 10m or 1h, up to a day")
+    return float(found[1]) * _DURATION[found[2]]
 
 
 def share(text: str, option: str, low: float, high: float) -> float:

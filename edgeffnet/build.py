@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from edgeffnet.budget import RISK, Budget
 if TYPE_CHECKING:
     from edgeffnet.report.progress import Steps
     from edgeffnet.report.report import Report
+    from edgeffnet.training.train import Options
     from edgeffnet.wanted import NetworkOptions
 
 
@@ -26,7 +28,7 @@ def build(
     recipe: str = "default",
     granularity: str = "channel",
     full_integer: bool = False,
-    calib_count: int = 512,
+    calib_count: int | None = None,
     calib_choice: str = "balanced",
     allow_overlap: bool = False,
     threads: int | None = None,
@@ -39,15 +41,18 @@ def build(
     tune_resolution: bool = False,
     bundle: Sequence[str] = (),
     force: bool = False,
+    data: Path | str | None = None,
+    training: Options | None = None,
+    trained: Path | None = None,
     steps: Steps | None = None,
 ) -> Report:
     """Builds the largest variant that meets `budget` on `device` into the folder `output`.
 
     `networks` says what to choose from: the Lite family with trained weights otherwise. `calib` and
     `val` are folders or CSVs of images; without `calib`, photographs that installed packages ship
-    are used, without labels in `val` no accuracy is stated. Of `calib`, `calib_count` images are used,
-    by `calib_choice` ("balanced", "coverage", or the file of an earlier choice). `io` is the int8 artefacts' input,
-    `recipe` (fast, default, best) how much work goes into the accuracy of the int8 `.tflite`;
+    are used, without labels in `val` no accuracy is stated. Of `calib`, `calib_count` images (512; of `data`
+    128) are used, by `calib_choice` ("balanced", "coverage", or the file of an earlier choice). `io` is the int8
+    artefacts' input, `recipe` (fast, default, best) how much work goes into the accuracy of the int8 `.tflite`;
     `granularity` "tensor" gives each kernel one scale. Where the all-integer `.tflite` misses the
     budget's drop or agreement, a few layers stay in float unless it has to be `full_integer`. Images
     that calibrate and validate are refused unless `allow_overlap`.
@@ -60,19 +65,23 @@ def build(
     `bundle` names the parts for integrators that are added (`edgeffnet.bundle.parts`). An `output` that holds a
     bundle of other options is replaced with `force` alone.
 
+    With `data`, images of classes of one's own, the network that fits is trained on them first, as `training` says;
+    they calibrate and validate too. `trained` are weights that an earlier build made of them.
+
     Raises an `edgeffnet.errors.EdgeffnetError`; then `output` is as it was before.
     """
     from edgeffnet import resolution, validation_images
     from edgeffnet.bundle.asked import Asked
     from edgeffnet.bundle.folder import appearing, require_usable
     from edgeffnet.bundle.write import write
-    from edgeffnet.calibration_images import Selection
+    from edgeffnet.calibration_images import MAXIMUM, OF_DATA, Selection
     from edgeffnet.report.progress import Steps
     from edgeffnet.report.quiet import quiet
     from edgeffnet.request import request as checked_request
     from edgeffnet.search import Search
     from edgeffnet.targets.address import target as target_at
     from edgeffnet.tensorflow_import import require_build_tools
+    from edgeffnet.training.train import Options
     from edgeffnet.validation import latencies
     from edgeffnet.wanted import NetworkOptions
 
@@ -88,7 +97,7 @@ def build(
         "recipe": recipe,
         "granularity": granularity,
         "full_integer": full_integer,
-        "selection": Selection(calib_count, calib_choice),
+        "selection": Selection(calib_count or (MAXIMUM if data is None else OF_DATA), calib_choice),
         "allow_overlap": allow_overlap,
         "threads": threads,
         "percentile": percentile,
@@ -99,14 +108,21 @@ def build(
         "tune_resolution": tune_resolution,
         "parts": bundle,
     }
-    request, asked = checked_request(**options, output=Path(output)), Asked.of("build", options)
+    school = None
+    if data is not None:
+        from edgeffnet.training.building import TrainingOfBuild
+
+        taught = replace(training or Options(), seed=seed, allow_overlap=allow_overlap)
+        school = TrainingOfBuild(Path(data), options["networks"], taught, Path(output), steps, trained)
+    request = checked_request(**options, output=Path(output), training=school.wanted() if school else ())
+    asked = Asked.of("build", options | {"data": data, "training": school.options} if school else options)
     require_usable(request.output, asked, force=force)
     with ExitStack() as stack:
         stack.enter_context(quiet())
         work = stack.enter_context(appearing(request.output, asked, force=force))
         place = stack.enter_context(closing(target_at(request.target)))
         with steps("Listing images"):
-            images = validation_images.read(request)
+            images = school.images(request) if school else validation_images.read(request)
             if request.tune_resolution:
                 images = resolution.split(images)
         if request.remote:
@@ -123,4 +139,7 @@ def build(
                 percentile=request.percentile,
                 progress=steps.advance,
             )
-        return write(winner, request, latency, machine, work, steps.seconds, asked)
+        report = write(winner, request, latency, machine, work, steps.seconds, asked, school)
+    if school:
+        school.clear()
+    return report

@@ -18,6 +18,8 @@ from edgeffnet.imagesets import ImageSet
 
 # Beyond this many, ranges of EfficientNets no longer move.
 MAXIMUM = 512
+# After a training there is less time; those of one's own classes settle sooner than a thousand classes' do.
+OF_DATA = 128
 DEFAULT_CROPS = 64
 HELD_OUT_CROPS = 32
 

@@ -17,12 +17,14 @@ from edgeffnet.commands.bundle import rebuild as rebuild_command
 from edgeffnet.commands.bundle import verify as verify_command
 from edgeffnet.commands.int8 import int8_options
 from edgeffnet.commands.limits import budget_of, limit_options
-from edgeffnet.commands.networks import network_options, rule_options
+from edgeffnet.commands.networks import class_option, network_options, rule_options
 from edgeffnet.commands.profile import profile as profile_command
 from edgeffnet.commands.quantize import quantize as quantize_command
 from edgeffnet.commands.report import report as report_command
 from edgeffnet.commands.report import say_missing_page
 from edgeffnet.commands.target import target as target_commands
+from edgeffnet.commands.train import train as train_command
+from edgeffnet.commands.training import networks_to_train, saying_what_is_kept, training_of, training_options
 from edgeffnet.errors import EdgeffnetError, UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from edgeffnet.budget import Budget
     from edgeffnet.report.frontier import Point
-    from edgeffnet.wanted import NetworkOptions
+    from edgeffnet.wanted import NetworkOptions, Wanted
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -107,6 +109,7 @@ def main() -> None:
       edgeffnet build --device local --max-latency 8ms --calib photos/ --val val.csv
       edgeffnet audit out --val val.csv --max-drop 0.5
       edgeffnet predict out/model_int8.tflite cat.jpg
+      edgeffnet train --data flowers --variant lite0 --output flowers.keras
       edgeffnet devices rpi4
     """
 
@@ -120,6 +123,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="JSON to standar
     "--device", default="local", show_default=True, help="A profile's name (`edgeffnet devices`) or TOML file."
 )
 @limit_options
+@training_options
 @network_options
 @int8_options
 @click.option("--threads", type=int, help="Threads of an inference; the device's own default otherwise.")
@@ -172,6 +176,7 @@ def build(
       edgeffnet build --device rpi4 --max-latency 30ms --tune-resolution --val val.csv
       edgeffnet build --variant lite0 --io int8 --output lite0-int8
       edgeffnet build --variant lite0 --bundle android,cpp,python
+      edgeffnet build --data flowers --device rpi4 --max-latency 50ms
       edgeffnet build --variant b0 --weights b0.safetensors --preprocessing b0.json
       edgeffnet build --phi -1.5 --weights random --output latency-only
       edgeffnet build --device rpi4 --max-latency 50ms --phi any --risk 10% --dry-run --plot frontier.svg
@@ -182,17 +187,29 @@ def build(
 
     budget = budget_of(options, drop=max_drop, agreement=min_agreement)
     options["bundle"] = parts_of(bundle, "--bundle")
+    training = training_of(options)
     named = {name: options.pop(name) for name in NetworkOptions.__dataclass_fields__}
     chance = share(risk, "--risk", LEAST_RISK, LARGEST_RISK)
     if dry_run:
         if options["tune_resolution"]:
             raise UsageError("--tune-resolution measures accuracy, which a --dry-run does not")
-        _plan(device, budget, NetworkOptions(**named), options["threads"], options["percentile"], chance, plot, as_json)
+        networks = NetworkOptions(**named)
+        wanted = networks_to_train(options["data"], networks, training, options["output"]) if options["data"] else ()
+        _plan(device, budget, networks, options["threads"], options["percentile"], chance, plot, as_json, wanted)
         return
     if plot is not None:
         _require_writable(plot)
     chosen_formats = [name.strip() for name in formats.split(",") if name.strip()]
-    report = run(device, budget, networks=NetworkOptions(**named), formats=chosen_formats, risk=chance, **options)
+    with saying_what_is_kept(options["output"]):
+        report = run(
+            device,
+            budget,
+            networks=NetworkOptions(**named),
+            formats=chosen_formats,
+            risk=chance,
+            training=training,
+            **options,
+        )
     if plot is not None:
         _draw(plot, report.frontier, report.device, budget, report.percentile)
     say_missing_page()
@@ -213,10 +230,11 @@ def _plan(
     risk: float,
     plot: Path | None,
     as_json: bool,
+    wanted: Sequence[Wanted] = (),
 ) -> None:
     from edgeffnet.planning import plan
 
-    found = plan(device, budget, networks, threads, percentile, risk)
+    found = plan(device, budget, networks, threads, percentile, risk, wanted)
     if plot is not None:
         _require_writable(plot)
         _draw(plot, found.frontier, device, budget, percentile)
@@ -356,6 +374,7 @@ def devices(name: str | None, explain: bool, precision: str, as_json: bool) -> N
 @click.option("--variant", "variants", multiple=True, help="A variant such as lite0 or b3; repeat for more.")
 @click.option("--phi", "phis", multiple=True, type=float, help="A compound coefficient, such as 0.35; repeat for more.")
 @rule_options
+@class_option
 @limit_options
 @click.option("--device", help="Add the estimated int8 latency on this device.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV to standard output.")
@@ -404,3 +423,4 @@ main.add_command(profile_command)
 main.add_command(quantize_command)
 main.add_command(report_command)
 main.add_command(target_commands)
+main.add_command(train_command)

@@ -54,3 +54,9 @@ class ArtifactError(EdgeffnetError):
     """An artefact that failed its check against the model it came from."""
 
     exit_code = 7
+
+
+class TrainingError(EdgeffnetError):
+    """Training that diverged; the message says when, and which weights are kept."""
+
+    exit_code = 8

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from converters.errors import ConversionError
+from edgeffnet import network
 from edgeffnet.errors import DataError
 from edgeffnet.hashing import sha256_of
+from edgeffnet.weights import own_file, statement
+from edgeffnet.weights.statement import Statement
 
 
 @dataclass(frozen=True)
@@ -28,18 +31,20 @@ class FloatModel:
 def read(path: Path) -> FloatModel:
     """The model in a float `.tflite` or a `.keras` file (Keras' safe mode: nothing in it is executed).
 
-    DataError says what keeps it from being quantized.
+    Of weights that `edgeffnet train` wrote, `.safetensors` too, the network is built anew. DataError says what keeps
+    it from being quantized.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such model")
     readers = {".tflite": _read_tflite, ".keras": _read_keras}
-    if path.suffix not in readers:
+    stated = statement.read(path)
+    if path.suffix not in readers and stated is None:
         raise DataError(f"{path}: not a .tflite or .keras model")
     from calib.errors import CalibrationError
     from converters.float_file import prepared
 
     try:
-        made = prepared(readers[path.suffix](path))
+        made = prepared(_read_own(path, stated) if stated else readers[path.suffix](path))
     except (ConversionError, CalibrationError) as error:
         raise DataError(f"{path}: {error}") from error
     return FloatModel(made.data, path.name, sha256_of(path), made.resolution, made.classes, made.softmax_added)
@@ -47,6 +52,18 @@ def read(path: Path) -> FloatModel:
 
 def _read_tflite(path: Path) -> bytes:
     return path.read_bytes()
+
+
+def _read_own(path: Path, stated: Statement) -> bytes:
+    from edgeffnet.tensorflow_import import import_tensorflow
+
+    import_tensorflow()
+    from converters.frozen import freeze
+    from converters.tflite import float_tflite
+
+    tensors = own_file.tensors(path, stated)
+    network.check(stated.architecture, tensors, str(path))
+    return float_tflite(freeze(network.inference(stated.architecture, tensors)))
 
 
 def _read_keras(path: Path) -> bytes:

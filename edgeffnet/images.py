@@ -57,11 +57,16 @@ class Preprocessing:
         """uint8 (resolution, resolution, 3): `image` cropped and resized, not yet normalised."""
         side = min(image.size) * self.crop
         left, top = (image.width - side) / 2, (image.height - side) / 2
+        array = np.asarray(self.square(image, (left, top, left + side, top + side)), np.uint8)
+        return np.ascontiguousarray(array[..., ::-1]) if self.channels == "BGR" else array
+
+    def square(self, image: Image.Image, part: tuple[float, float, float, float]) -> Image.Image:
+        """`part` of `image` (left, top, right, bottom), resized to the square of `resolution`."""
+        left, top, right, bottom = part
         # Rows, then columns: their order shows in the pixels, and Pillow 13 by itself turns it around for tall images.
         method, size = _RESAMPLING[self.interpolation], self.resolution
-        rows = image.resize((size, image.height), method, box=(left, 0, left + side, image.height))
-        array = np.asarray(rows.resize((size, size), method, box=(0, top, size, top + side)), np.uint8)
-        return np.ascontiguousarray(array[..., ::-1]) if self.channels == "BGR" else array
+        rows = image.resize((size, image.height), method, box=(left, 0, right, image.height))
+        return rows.resize((size, size), method, box=(0, top, size, bottom))
 
     def normalise(self, pixels: Pixels) -> NDArray[np.float32]:
         """float32 of the same shape (..., 3): the network's input."""

@@ -52,11 +52,11 @@ def read(source: Path, labels: Sequence[str]) -> ImageSet:
 
 def _read_folder(folder: Path, labels: Sequence[str]) -> list[LabelledImage]:
     try:
-        flat = [LabelledImage(path) for path in _images_in(folder)]
+        flat = [LabelledImage(path) for path in images_in(folder)]
         classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     except OSError as error:
         raise DataError(f"{folder}: cannot be listed ({error.strerror})") from None
-    filled = [(path, found) for path in classes if (found := _images_in(path))]
+    filled = [(path, found) for path in classes if (found := images_in(path))]
     if flat and filled:
         raise DataError(f"{folder}: holds both images and class folders; separate them")
     if flat:
@@ -72,7 +72,8 @@ def _read_folder(folder: Path, labels: Sequence[str]) -> list[LabelledImage]:
     return images
 
 
-def _images_in(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
+    """The image files directly in `folder`, by name."""
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
@@ -86,7 +87,7 @@ def _read_csv(path: Path, labels: Sequence[str]) -> list[LabelledImage]:
                 raise DataError(f"{path}: no column named 'file' in its header")
             for row in rows:
                 where = f"{path}, line {rows.line_num}"
-                images.append(LabelledImage(_locate(path, row["file"], where), _label(row.get("label"), index, where)))
+                images.append(LabelledImage(locate(path, row["file"], where), _label(row.get("label"), index, where)))
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: not a readable CSV ({error})") from None
     except OSError as error:
@@ -94,7 +95,8 @@ def _read_csv(path: Path, labels: Sequence[str]) -> list[LabelledImage]:
     return sorted(images, key=lambda image: image.path)
 
 
-def _locate(listing: Path, name: str | None, where: str) -> Path:
+def locate(listing: Path, name: str | None, where: str) -> Path:
+    """The file that `listing` calls `name`, beside it or in the folder that bears its name; DataError, at `where`."""
     if not name:
         raise DataError(f"{where}: no file named")
     for folder in (listing.parent, listing.parent / listing.stem):

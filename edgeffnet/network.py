@@ -110,8 +110,12 @@ def build(
     output: Output = "logits",
     batch: int | None = 1,
     normalise: Preprocessing | None = None,
+    drop_connect: float = 0.0,
 ) -> keras.Model:
     """The untrained keras.Model: float32 (batch, resolution, resolution, 3) -> (batch, classes).
+
+    With `drop_connect` a residual branch is left out of a training step for an image by a chance that rises
+    from 0 at the first block to that at the last (stochastic depth, Huang et al. 2016).
 
     With `normalise` the model takes pixels 0..255 and its first layer, `normalise`, applies that
     preprocessing's mean and std, before any padding; see `normalisation` for its tensors.
@@ -125,8 +129,9 @@ def build(
     x = inputs if normalise is None else keras.layers.DepthwiseConv2D(1, name="normalise")(inputs)
     x = builder.conv(x, "stem_conv", "stem_bn", net.stem_channels, 3, 2)
     x = builder.activate(x, "stem_activation")
-    for block in net.blocks():
-        x = builder.block(x, block)
+    blocks = list(net.blocks())
+    for index, block in enumerate(blocks):
+        x = builder.block(x, block, drop_connect * index / len(blocks))
     x = builder.conv(x, "top_conv", "top_bn", net.head_channels)
     x = builder.activate(x, "top_activation")
     x = keras.layers.GlobalAveragePooling2D(name="avg_pool")(x)
@@ -179,7 +184,7 @@ class _Builder:
         self.architecture = architecture
         self.folded = folded
 
-    def block(self, entry: keras.KerasTensor, block: Block) -> keras.KerasTensor:
+    def block(self, entry: keras.KerasTensor, block: Block, dropped: float = 0.0) -> keras.KerasTensor:
         import keras
 
         name, x = block.name, entry
@@ -196,7 +201,11 @@ class _Builder:
             gate = keras.layers.Activation("sigmoid", name=f"{name}_se_gate")(gate)
             x = keras.layers.Multiply(name=f"{name}_se_excite")([x, gate])
         x = self.conv(x, f"{name}_project_conv", f"{name}_project_bn", block.out_channels)
-        return keras.layers.Add(name=f"{name}_add")([x, entry]) if block.residual else x
+        if not block.residual:
+            return x
+        if dropped:
+            x = keras.layers.Dropout(dropped, noise_shape=(None, 1, 1, 1), name=f"{name}_drop")(x)
+        return keras.layers.Add(name=f"{name}_add")([x, entry])
 
     def conv(
         self, x: keras.KerasTensor, name: str, norm: str, channels: int, kernel: int = 1, stride: int = 1

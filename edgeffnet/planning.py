@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from edgeffnet.errors import UsageError
 from edgeffnet.fastest import Way
 from edgeffnet.report.frontier import Point, frontier
 from edgeffnet.selection import Candidate
-from edgeffnet.wanted import NetworkOptions, candidates
+from edgeffnet.wanted import NetworkOptions, Wanted, candidates
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,12 @@ def plan(
     threads: int | None = None,
     percentile: float = 90,
     risk: float = RISK,
+    wanted: Sequence[Wanted] = (),
 ) -> Plan:
     """The largest network within `budget` by the profile's estimates.
 
-    Nothing is read, made or measured; `risk` is the chance that the chosen one is too slow after all.
+    Nothing is read, made or measured; `risk` is the chance that the chosen one is too slow after all. `wanted` are
+    the networks to consider, where it is not `networks` that says so.
     UsageError for this machine, whose latency is measured; BudgetError when nothing fits.
     """
     profile = devices.load(device)
@@ -70,9 +73,9 @@ def plan(
         networks = replace(networks, weights="random")
     threads = threads or profile.default_threads
     judged = []
-    for wanted in candidates(networks, seed=0):
-        figure = selection.estimated(profile, wanted.architecture, threads, percentile, risk=risk)
-        judged.append(selection.judge(wanted.architecture, budget, figure))
+    for one in wanted or candidates(networks, seed=0):
+        figure = selection.estimated(profile, one.architecture, threads, percentile, risk=risk)
+        judged.append(selection.judge(one.architecture, budget, figure))
     found = selection.mark_chosen(tuple(judged))
     if not any(candidate.verdict == "chosen" for candidate in found):
         raise selection.nothing_fits(found, budget)

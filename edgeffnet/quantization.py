@@ -38,6 +38,7 @@ from edgeffnet.targets.local import LocalTarget
 from edgeffnet.tensorflow_import import require_build_tools
 from edgeffnet.validation import Accuracy, accuracy, scores_of_shards, shards
 from edgeffnet.validation_images import ImagesOfBuild, ValidationImages, images_of
+from edgeffnet.weights import statement
 
 FORMATS: tuple[Format, ...] = ("tflite", "openvino")
 
@@ -109,7 +110,7 @@ def quantize(
     recipe: str = "default",
     granularity: str = "channel",
     full_integer: bool = False,
-    calib_count: int = MAXIMUM,
+    calib_count: int | None = None,
     calib_choice: str = "balanced",
     allow_overlap: bool = False,
     budget: Budget | None = None,
@@ -125,7 +126,8 @@ def quantize(
 ) -> Quantized:
     """Quantizes a float `.tflite` or `.keras` classifier into the bundle `output`.
 
-    `preprocessing` is the JSON file that says what the model expects of its images. The `budget`'s
+    `preprocessing` is the JSON file that says what the model expects of its images; weights that `edgeffnet train`
+    wrote, `.safetensors` too, say it themselves. The `budget`'s
     drop and agreement are floors, held against `val`; `device` is the one the OpenVINO model is for.
     `bundle` names parts for integrators (`edgeffnet.bundle.parts`); `force` replaces a bundle of other options.
     With `sensitivity` the bundle holds sensitivity.csv, a line a layer (`calib.sensitivity`).
@@ -147,7 +149,7 @@ def quantize(
             "recipe": recipe,
             "granularity": granularity,
             "full_integer": full_integer,
-            "calib_count": calib_count,
+            "calib_count": calib_count or MAXIMUM,
             "calib_choice": calib_choice,
             "allow_overlap": allow_overlap,
             "budget": floor,
@@ -163,9 +165,13 @@ def quantize(
     options = _options(io, recipe, granularity, full_integer, devices.load(device).int8_saturates, formats, threads)
     if floor.has_floor and val is None:
         raise UsageError("--max-drop and --min-agreement need images to be held against: give --val")
-    if preprocessing is None:
+    own = statement.read(model)
+    if preprocessing is not None:
+        stated = read_preprocessing(preprocessing)
+    elif own is not None:
+        stated = own.preprocessing
+    else:
         raise unstated_preprocessing(model.name)
-    stated = read_preprocessing(preprocessing)
     require_usable(output, asked, force=force)
     with ExitStack() as stack:
         stack.enter_context(quiet())
@@ -173,10 +179,17 @@ def quantize(
         with steps("Reading the model"):
             source = read_model(model)
         _require_fit(source, stated, options.interface)
-        names = contents.labels_given(labels, model.name, source.classes) or numbered(source.classes)
+        named = own.labels if own else numbered(source.classes)
+        names = contents.labels_given(labels, model.name, source.classes) or named
         with steps("Listing images"):
             images = images_of(
-                calib, val, names, seed, allow_overlap, floor.drop is not None, Selection(calib_count, calib_choice)
+                calib,
+                val,
+                names,
+                seed,
+                allow_overlap,
+                floor.drop is not None,
+                Selection(calib_count or MAXIMUM, calib_choice),
             )
         folder = work / "made"
         folder.mkdir()

@@ -49,6 +49,7 @@ class Request:
     risk: float = RISK
     tune_resolution: bool = False
     parts: tuple[str, ...] = ()
+    training: bool = False
 
     @property
     def measured(self) -> bool:
@@ -101,8 +102,12 @@ def request(
     risk: float = RISK,
     tune_resolution: bool = False,
     parts: Sequence[str] = (),
+    training: Sequence[Wanted] = (),
 ) -> Request:
-    """The request with every value checked; UsageError names the option and what it takes."""
+    """The request with every value checked; UsageError names the option and what it takes.
+
+    `training` are the networks of which one is trained first, on data that validate too.
+    """
     profile = devices.load(device)
     target_chosen, target = target is not None, target or "local"
     require_int8_options(io, recipe, granularity)
@@ -128,17 +133,21 @@ def request(
         raise UsageError(f"--risk {risk:g} is not between {LEAST_RISK:.1%} and {LARGEST_RISK:.0%}")
     if seed < 0:
         raise UsageError(f"--seed {seed} is negative")
-    if networks.variant is None and networks.phi in (None, "any") and not budget.limits:
-        raise UsageError("nothing limits the search: give --max-latency or another budget, or name a --variant")
-    if budget.drop is not None and val is None:
+    if training and (val is not None or tune_resolution):
+        raise UsageError(
+            "--data validates with its own images, at the network's own size: leave out --val and --tune-resolution"
+        )
+    if budget.drop is not None and val is None and not training:
         raise UsageError("--max-drop needs labelled images to hold it against: give --val")
-    if budget.agreement is not None and val is None:
+    if budget.agreement is not None and val is None and not training:
         raise UsageError("--min-agreement needs images to hold it against: give --val")
     if networks.weights == "random" and val is not None:
         raise UsageError("--weights random is for latency only: an untrained network has no accuracy; leave out --val")
     if tune_resolution and (val is None or networks.weights == "random"):
         raise UsageError("--tune-resolution measures what weights are worth at other sizes: give --val, and weights")
-    wanted = candidates(networks, seed)
+    wanted = tuple(training) or candidates(networks, seed)
+    if len(wanted) > 1 and not budget.limits:
+        raise UsageError("nothing limits the search: give --max-latency or another budget, or name a --variant")
     return Request(
         device=profile,
         budget=budget,
@@ -162,4 +171,5 @@ def request(
         risk=risk,
         tune_resolution=tune_resolution,
         parts=tuple(parts),
+        training=bool(training),
     )

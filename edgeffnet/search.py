@@ -7,14 +7,17 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from converters.artifact import Artifact
 from converters.check import Scores, log_probabilities
 from edgeffnet import floors, micro, selection
 from edgeffnet.architecture import Architecture
+from edgeffnet.budget import Budget
 from edgeffnet.errors import AccuracyError, TargetError
 from edgeffnet.mixed_precision import Bench, MixedPrecision, leave_in_float
+from edgeffnet.patience import Patience
 from edgeffnet.probing.search import Probed, probe_candidates, probing_helps
 from edgeffnet.production import Checked, Producer
 from edgeffnet.report.progress import Steps
@@ -36,7 +39,10 @@ from edgeffnet.validation import (
 )
 from edgeffnet.validation_images import ImagesOfBuild, ValidationImages
 from edgeffnet.wanted import Wanted
+from edgeffnet.weights import Weights
 
+# What would have to be trained again were it too slow after all has to be faster than the budget by so much.
+_MARGIN = 0.95
 # An estimate's lower end beyond this many times the budget settles it without a measurement.
 _FAR_OFF = 1.5
 
@@ -89,8 +95,7 @@ class Search:
             self.candidates[name] = self._before_making(wanted.architecture)
             if self.candidates[name].verdict != "fits":
                 continue
-            with self.steps(f"Reading weights of {name}"):
-                loaded = wanted.load()
+            loaded = self._loaded(wanted)
             folder = Path(tempfile.mkdtemp(dir=self.work))
             producer = Producer(
                 loaded,
@@ -126,6 +131,12 @@ class Search:
             )
         raise selection.nothing_fits(tuple(self.candidates.values()), self.request.budget)
 
+    def _loaded(self, wanted: Wanted) -> Weights:
+        if wanted.trainer is not None:
+            return wanted.load()  # training names its own steps
+        with self.steps(f"Reading weights of {wanted.architecture.name}"):
+            return wanted.load()
+
     def _probe_all(self) -> None:
         """Has probes tell which networks are worth making, where there is a choice to be measured."""
         request, floorless = self.request, replace(self.request.budget, latency=None)
@@ -135,7 +146,8 @@ class Search:
             if selection.judge(wanted.architecture, floorless, None).verdict == "fits"
         ]
         if probing_helps(request.budget, request.measured, len(plausible)):
-            self.probed = probe_candidates(request, plausible, self.target, self.steps)
+            asked = replace(request, budget=_with_margin(request.budget)) if request.training else request
+            self.probed = probe_candidates(asked, plausible, self.target, self.steps)
 
     def _in_order(self) -> Sequence[Wanted]:
         """Largest first; or where the input size is tuned, the most accurate within the budget first."""
@@ -180,7 +192,8 @@ class Search:
         if not measuring:
             return selection.judge(net, request.budget, first.latency, artifact.bytes, arena)
         with self.steps(f"Timing {net.name} on {self.target.name}"):
-            measured, _ = latencies(
+            timing = partial(
+                latencies,
                 [artifact],
                 self.target,
                 producer.contract,
@@ -189,6 +202,8 @@ class Search:
                 percentile=request.percentile,
                 progress=self.steps.advance,
             )
+            # A disturbed timing would have another network trained.
+            measured = Patience().timed(timing) if request.training else timing()[0]
         return selection.judge(net, request.budget, measured[artifact], artifact.bytes, arena)
 
     @property
@@ -320,3 +335,8 @@ class Search:
         best = max(tuned.top1.values())
         reason = f"top-1 {tuned.top1[net.name]:.1f}% in fp32 on the tuning images, the best has {best:.1f}%"
         return replace(found, verdict="less accurate", reason=reason)
+
+
+def _with_margin(budget: Budget) -> Budget:
+    limit = budget.latency_ms
+    return budget if limit is None else replace(budget, latency=_MARGIN * limit)

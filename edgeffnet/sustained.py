@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.artifact import Artifact
-from edgeffnet.errors import UsageError
 from edgeffnet.images import Preprocessing
 from edgeffnet.targets.target import Progress, Target
 from edgeffnet.validation import load_request, shards
-
-_UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 @dataclass(frozen=True)
@@ -72,11 +68,3 @@ def sustain(
         ]
         machine, cores, _, found = target.run(requests, timeout=seconds + 120, progress=progress)
     return Sustained(artifact.name, machine["cpu"], cores["threads"], tuple(found["slices"]), tuple(found["warnings"]))
-
-
-def seconds_of(text: str) -> float:
-    """Seconds in "30s", "10m" or "1h"; UsageError for anything else."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
-    if not match or not 1 <= float(match[1]) * _UNITS[match[2]] <= 86400:
-        raise UsageError(f"--sustained {text!r}: not a time such as 30s, 10m or 1h, up to a day")
-    return float(match[1]) * _UNITS[match[2]]

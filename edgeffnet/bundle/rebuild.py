@@ -16,6 +16,10 @@ from edgeffnet.errors import DataError
 from edgeffnet.report.html import PAGE
 from edgeffnet.report.progress import Steps
 from edgeffnet.report.schema import REPORT
+from edgeffnet.scaling import VARIANTS
+from edgeffnet.training.building import FOLDER, NAME
+from edgeffnet.training.export import SUFFIXES
+from edgeffnet.training.train import Options
 from edgeffnet.wanted import NetworkOptions
 
 # They hold times and latencies, which no two builds share.
@@ -89,7 +93,7 @@ def _run(asked: Asked, before: Mapping[str, Any], output: Path, *, force: bool, 
         if asked.command == "quantize":
             _quantize({**asked.options, **given})
         else:
-            _build({**asked.options, **given}, before)
+            _build({**asked.options, **given}, before, path)
     except (KeyError, TypeError) as error:
         raise DataError(f"{path}: its request is of another version of edgeffnet ({error})") from error
 
@@ -102,11 +106,14 @@ def _quantize(options: dict[str, Any]) -> None:
     quantize(budget=Budget(**options.pop("budget")), bundle=options.pop("parts"), **options)
 
 
-def _build(options: dict[str, Any], before: Mapping[str, Any]) -> None:
+def _build(options: dict[str, Any], before: Mapping[str, Any], path: Path) -> None:
     from edgeffnet.build import build
 
     selection, budget = options.pop("selection"), Budget(**options.pop("budget"))
     networks = _networks(options.pop("networks"))
+    if options.get("data") is not None:
+        options["training"] = Options(**options["training"])
+        options["trained"] = path.parent / FOLDER / f"{NAME}{SUFFIXES[-1]}"
     if not options["tune_resolution"]:
         # The network is known: what it had to be measured against, or estimated for, decides nothing more.
         networks = _pinned(networks, before)
@@ -133,8 +140,9 @@ def _pinned(networks: dict[str, Any], before: Mapping[str, Any]) -> dict[str, An
     """The options that name the network which was chosen, in place of those that searched for it."""
     if networks["phi"] == "any":
         return {**networks, "phi": before["phi"]}
-    if networks["phi"] is None and networks["variant"] is None:
-        return {**networks, "variant": before["variant"]}
+    if networks["phi"] is None and networks["variant"] is None and networks["weights"] in ("imagenet", "random"):
+        official = before["variant"] in VARIANTS
+        return {**networks, **({"variant": before["variant"]} if official else {"phi": before["phi"]})}
     return networks
 
 

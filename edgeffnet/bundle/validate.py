@@ -13,6 +13,7 @@ import numpy as np
 from converters.artifact import Artifact
 from converters.check import log_probabilities
 from edgeffnet import imagesets, phone_validation
+from edgeffnet.budget import seconds as seconds_in
 from edgeffnet.bundle.contents import CONTRACT, bundle_of, find_contract, models_of, require_trained
 from edgeffnet.errors import DataError, TargetError, UsageError
 from edgeffnet.images import Preprocessing
@@ -23,7 +24,7 @@ from edgeffnet.report.document import document
 from edgeffnet.report.plots import canvas
 from edgeffnet.report.plots import sustained as sustained_plot
 from edgeffnet.report.progress import Steps
-from edgeffnet.sustained import Sustained, seconds_of, sustain
+from edgeffnet.sustained import Sustained, sustain
 from edgeffnet.targets import address
 from edgeffnet.targets.local import LocalTarget
 from edgeffnet.targets.phone import Phone
@@ -148,7 +149,7 @@ def validate(
     is the SVG that is drawn of it, `sustained.svg` where none is named. `output` is a folder for
     report.json and report.html.
     """
-    seconds = None if sustained is None else seconds_of(sustained)
+    seconds = None if sustained is None else seconds_in(sustained, "--sustained")
     asked = _Asked(" and ".join(targets), threads, percentile, mlperf, strict, require_delegated, seconds)
     drawing = _plot(plot, sustained)
     if output is not None:

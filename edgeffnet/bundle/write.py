@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converters.artifact import Artifact
 from edgeffnet import devices, fastest, selection
@@ -17,6 +17,9 @@ from edgeffnet.request import Request
 from edgeffnet.search import Winner
 from edgeffnet.validation import Latency, runtime_notes, speed_verdict
 
+if TYPE_CHECKING:
+    from edgeffnet.training.building import TrainingOfBuild
+
 
 def write(
     winner: Winner,
@@ -26,6 +29,7 @@ def write(
     folder: Path,
     seconds: dict[str, float],
     asked: Asked,
+    school: TrainingOfBuild | None = None,
 ) -> Report:
     """Fills `folder`, which becomes the request's output; returns the report it holds."""
     weights = winner.producer.weights
@@ -37,6 +41,10 @@ def write(
     handed_over = parts.hand_over(
         folder, winner.producer.contract, weights.labels, list(settled.values()), request.parts, request.device
     )
+    taught = None
+    if school is not None:
+        school.add_to(folder, winner.candidate.architecture.name)
+        taught = school.results.get(winner.candidate.architecture.name)
     made_from = {
         "weights": weights.provenance.to_dict(),
         "calibration": contents.calibration(winner.producer),
@@ -78,12 +86,13 @@ def write(
         validation=validation,
         target=request.target,
         machine=machine,
-        notes=(*notes(request, winner, latency, machine), *handed_over),
+        notes=(*notes(request, winner, latency, machine), *(taught.notes if taught else ()), *handed_over),
         mixed_precision=winner.mixed,
         probes=winner.probed.probes if winner.probed else (),
         frontier=frontier(candidates, winner.seen, trained=weights.trained),
         fastest=fastest.measured(latency),
         fastest_on_device=on_device,
+        training=taught.to_dict() if taught else None,
         seconds=seconds,
         **made_from,
     )

@@ -30,7 +30,9 @@ _OPTIONS = (
         "--full-integer", is_flag=True, help="Leave no layer in float, even where an accuracy floor is missed."
     ),
     click.option(
-        "--calib-count", type=click.IntRange(1), default=512, show_default=True, help="Images of --calib to use."
+        "--calib-count",
+        type=click.IntRange(1),
+        help="Images of --calib to use; 512 otherwise, and 128 of --data.",
     ),
     click.option(
         "--calib-choice",

@@ -29,8 +29,9 @@ _RULE_OPTIONS = (
     click.option("--width", type=float, help="Width multiplier in place of the rule's."),
     click.option("--depth", type=float, help="Depth multiplier in place of the rule's."),
     click.option("--resolution", type=int, help="Input pixels in place of the rule's."),
-    click.option("--classes", type=click.IntRange(1), help="Number of classes, where it is not 1000."),
 )
+
+_CLASSES = click.option("--classes", type=click.IntRange(1), help="Number of classes, where it is not 1000.")
 
 _WEIGHT_OPTIONS = (
     click.option("--variant", help="One variant, such as lite0 or b3, instead of a search."),
@@ -60,9 +61,14 @@ def rule_options(command: F) -> F:
     return _with(command, _RULE_OPTIONS)
 
 
+def class_option(command: F) -> F:
+    """Adds --classes."""
+    return _with(command, (_CLASSES,))
+
+
 def network_options(command: F) -> F:
     """Adds every field of `NetworkOptions` as an option."""
-    return _with(command, (*_WEIGHT_OPTIONS, *_RULE_OPTIONS))
+    return _with(command, (*_WEIGHT_OPTIONS, *_RULE_OPTIONS, _CLASSES))
 
 
 def _with(command: F, options: tuple[Callable[..., Any], ...]) -> F:

@@ -41,6 +41,8 @@ def quantize(
 ) -> None:
     """Quantize a float MODEL, a .tflite or .keras classifier with a batch of one, to int8.
 
+    Weights that `edgeffnet train` wrote, .safetensors too, say themselves what they expect of images.
+
     With --max-drop or --min-agreement, layers stay in float where all in int8 would miss it.
 
     \b
@@ -49,6 +51,7 @@ def quantize(
       edgeffnet quantize model.keras --preprocessing model.json --calib photos/ --recipe best
       edgeffnet quantize model.tflite --preprocessing model.json --calib photos/ --val val.csv --min-agreement 99.3
       edgeffnet quantize model.tflite --preprocessing model.json --calib photos/ --sensitivity
+      edgeffnet quantize flowers.keras --calib flowers/train --val flowers/val
     """
     from edgeffnet.budget import Budget
     from edgeffnet.quantization import quantize as run

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from edgeffnet.bundle.manifest import tool_versions
 
-Kind = Literal["build", "validate", "audit", "quantize"]
-KINDS: tuple[Kind, ...] = ("build", "validate", "audit", "quantize")
+Kind = Literal["build", "validate", "audit", "quantize", "train"]
+KINDS: tuple[Kind, ...] = ("build", "validate", "audit", "quantize", "train")
 
 # Raised when a reader of an older version would misread or miss a field.
 SCHEMA_VERSION = "2"

@@ -21,6 +21,7 @@ from edgeffnet.report.sections import (
     layers,
     method,
     runtimes,
+    training,
     worst_images,
 )
 from edgeffnet.report.sections.verdict import verdict
@@ -31,6 +32,7 @@ PAGE = "report.html"
 _SECTIONS = (
     gates.section,
     frontier.section,
+    training.section,
     latency.section,
     accuracy.section,
     layers.section,
@@ -41,6 +43,7 @@ _SECTIONS = (
     findings.section,
     method.section,
 )
+_OF_TRAINING = (training.section, method.section)
 _LIBRARIES = {"matplotlib": "matplotlib", "jinja2": "Jinja2"}
 
 
@@ -89,7 +92,8 @@ def render(report: Mapping[str, Any]) -> str:
 
 
 def _page(report: Mapping[str, Any]) -> Page:
-    found = [section(report) for section in _SECTIONS]
+    sections = _OF_TRAINING if report["kind"] == "train" else _SECTIONS
+    found = [section(report) for section in sections]
     versions = report.get("tools") or {}
     by = f"edgeffnet {versions['edgeffnet']}" if "edgeffnet" in versions else "edgeffnet"
     return Page(
@@ -106,6 +110,9 @@ def _title(report: Mapping[str, Any]) -> str:
         return f"{report['chosen']['name']} for {report['device']}"
     if report["kind"] == "quantize":
         return f"{report['model']['file']} in int8"
+    if report["kind"] == "train":
+        network = report["training"]["network"]
+        return f"{network['name']} on {PurePath(report['training']['data']['source']).name}"
     if report["kind"] == "audit":
         int8, reference = (PurePath(report["models"][name]["file"]).name for name in ("int8", "reference"))
         return f"{int8} against {reference}"

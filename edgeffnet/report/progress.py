@@ -61,3 +61,8 @@ class Steps:
         """Shows how far the current step is."""
         if self._task is not None:
             self._progress.update(self._task, completed=done, total=of, description=f"{self._name}: {name}")
+
+    def say(self, text: str) -> None:
+        """Leaves a line on the terminal."""
+        if self._console.is_terminal:
+            self._console.print(f"  {text}", highlight=False)

@@ -72,6 +72,7 @@ class Report:
     frontier: tuple[Point, ...] = ()
     fastest: tuple[Way, ...] = ()
     fastest_on_device: tuple[Way, ...] = ()
+    training: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data as `report.json` holds it; paths are relative to the output folder."""
@@ -92,6 +93,7 @@ class Report:
             "candidates": [candidate.to_dict() for candidate in self.candidates],
             "artifacts": [artifact.to_dict(self.output) for artifact in self.artifacts],
             "weights": self.weights,
+            "training": self.training,
             "calibration": self.calibration,
             "validation": self.validation,
             "mixed_precision": [mixed.to_dict() for mixed in self.mixed_precision],

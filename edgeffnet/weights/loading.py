@@ -9,7 +9,15 @@ from edgeffnet import scaling
 from edgeffnet.architecture import Architecture
 from edgeffnet.errors import DataError, UsageError
 from edgeffnet.images import Preprocessing
-from edgeffnet.weights import keras_applications, keras_checkpoint, packages, torch_checkpoint, untrained
+from edgeffnet.weights import (
+    keras_applications,
+    keras_checkpoint,
+    own_file,
+    packages,
+    statement,
+    torch_checkpoint,
+    untrained,
+)
 from edgeffnet.weights.source import Contract, Request, Weights, assemble
 
 _TORCH_SUFFIXES = (".pth", ".pt", ".pth.tar", ".bin", ".safetensors")
@@ -57,6 +65,9 @@ def load(
         raise DataError(f"{path}: a web page (HTML), not weights: the download brought an error page; fetch it again")
     if start.startswith(b"version https://git-lfs"):
         raise DataError(f"{path}: a Git LFS pointer, not the weights themselves: fetch them with `git lfs pull`")
+    stated = statement.read(path)
+    if stated is not None:
+        return own_file.load(path, stated, request)
     if name.endswith(_TORCH_SUFFIXES):
         return torch_checkpoint.load(path, request)
     return keras_checkpoint.load(path, request)

@@ -33,10 +33,7 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
 
     Raises DataError for a file that is truncated, no safetensors file, or has tensors outside it.
     """
-    try:
-        content = np.memmap(path, np.uint8, "r") if path.stat().st_size else np.empty(0, np.uint8)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+    content = _content(path)
     try:
         header, data = _split(content)
         return {name: _tensor(entry, data, name) for name, entry in header.items() if name != "__metadata__"}
@@ -44,6 +41,25 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
         raise DataError(f"{path}: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: not a safetensors file ({type(error).__name__} in its header)") from None
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """The file's own words about itself, empty where it has none; DataError as `read`."""
+    content = _content(path)
+    try:
+        found = _split(content)[0].get("__metadata__") or {}
+        return {str(name): str(text) for name, text in found.items()}
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    except (TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise DataError(f"{path}: not a safetensors file ({type(error).__name__} in its header)") from None
+
+
+def _content(path: Path) -> NDArray[np.uint8]:
+    try:
+        return np.memmap(path, np.uint8, "r") if path.stat().st_size else np.empty(0, np.uint8)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
 def _split(content: NDArray[np.uint8]) -> tuple[dict[str, Any], NDArray[np.uint8]]:

@@ -14,9 +14,12 @@ _LISTED = 10
 
 def section(report: Report) -> Section:
     parts: list[Part] = [Table(("figure", "how it was obtained"), tuple(_ways(report)))]
-    headings = ("model", "file", "takes", "gives", "bytes", "SHA-256")
-    parts.append(Table(headings, tuple(_files(report)), frozenset({4}), title="Models"))
-    parts.append(Facts(tuple(_sources(report)), "Images and sources"))
+    headings: tuple[str, ...] = ("model", "file", "takes", "gives", "bytes", "SHA-256")
+    if report["kind"] == "train":
+        headings = ("file", "bytes", "SHA-256")
+    parts.append(Table(headings, tuple(_files(report)), frozenset({headings.index("bytes")}), title="Models"))
+    if sources := _sources(report):
+        parts.append(Facts(tuple(sources), "Images and sources"))
     parts.append(Facts(tuple(_machine(report)), "Machine"))
     if report["notes"]:
         parts.append(Text(tuple(report["notes"]), listed=True, title="What to know of these figures"))
@@ -40,6 +43,9 @@ def _ways(report: Report) -> list[tuple[str, str]]:
             ("Flips", "McNemar's exact test; by class with Holm's correction for all classes"),
             ("Output error", "of log-probabilities over all images; of layers over the first images, in real values"),
         ]
+    elif report["kind"] == "train":
+        how = "top-1 of the kept weights on all validation images, with Wilson's 95% score interval; in float"
+        ways.append(("Accuracy", how))
     else:
         how = "top-1, top-5 and agreement with Wilson's 95% score interval; drop paired with the float model"
         ways.append(("Accuracy", how))
@@ -74,6 +80,8 @@ def _files(report: Report) -> list[tuple[str, ...]]:
             (name, one["file"], one["input"], one["output"], f"{one['bytes']:,}", one["sha256"])
             for name, one in report["models"].items()
         ]
+    if report["kind"] == "train":
+        return [(one["path"], f"{one['bytes']:,}", one["sha256"]) for one in report["files"]]
     hashes = "in manifest.json"
     return [
         (one["name"], one["path"], one["input"], one["output"], f"{one['bytes']:,}", one.get("sha256", hashes))
@@ -96,6 +104,8 @@ def _sources(report: Report) -> list[Fact]:
         facts += _bad_images(images)
         facts += [Fact(first_upper(spaced(name)), plain(value)) for name, value in report["preprocessing"].items()]
         facts += _grids(report["models"])
+    elif report["kind"] == "train":
+        facts += [Fact(first_upper(spaced(name)), plain(value)) for name, value in report["preprocessing"].items()]
     else:
         found = next((model["accuracy"] for model in models(report) if model["accuracy"]), None)
         if found:

@@ -24,7 +24,8 @@ _AUDIT_WORDS: dict[bool | None, tuple[State, str]] = {True: ("pass", "Pass"), Fa
 
 
 def verdict(report: Report) -> Verdict:
-    return {"build": _build, "validate": _validate, "quantize": _quantize, "audit": _audit}[report["kind"]](report)
+    kinds = {"build": _build, "validate": _validate, "quantize": _quantize, "audit": _audit, "train": _train}
+    return kinds[report["kind"]](report)
 
 
 def _build(report: Report) -> Verdict:
@@ -170,6 +171,19 @@ def _audit(report: Report) -> Verdict:
     faults = [f"{first_upper(one['severity'])}: {one['said']}." for one in severe]
     said = (*decisive[1:], *(faults or ["Nothing faulty was noticed."]))
     return Verdict(state, word, decisive[0] if decisive else f"{first_upper(found['said'])}.", said, tuple(facts))
+
+
+def _train(report: Report) -> Verdict:
+    found = report["training"]
+    classes, top1 = len(found["data"]["classes"]), found["top1"]
+    headline = f"{found['network']['name']} tells {plural(classes, 'class', 'classes')} apart."
+    images = plural(found["data"]["validation_images"], "validation image")
+    facts = (
+        Fact("Top-1", percent(top1["value"], 1), f"{share_interval(top1)}, {images}"),
+        Fact("Parameters", f"{found['network']['parameters'] / 1e6:.2f} M"),
+        Fact("Multiply-adds", f"{found['network']['macs'] / 1e6:,.0f} M"),
+    )
+    return Verdict("neutral", "Trained", headline, (), facts)
 
 
 def _where(target: str) -> str:
