@@ -8,6 +8,7 @@ from pathlib import Path
 from converters.errors import ConversionError
 from edgeffnet.errors import DataError
 from edgeffnet.hashing import sha256_of
+from edgeffnet.weights.keras_archive import require_harmless
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ def _read_tflite(path: Path) -> bytes:
 def _read_keras(path: Path) -> bytes:
     from edgeffnet.tensorflow_import import import_tensorflow
 
+    require_harmless(path)
     import_tensorflow()
     import keras
 
