@@ -39,6 +39,7 @@ def build(
     tune_resolution: bool = False,
     bundle: Sequence[str] = (),
     force: bool = False,
+    cached: bool = True,
     steps: Steps | None = None,
 ) -> Report:
     """Builds the largest variant that meets `budget` on `device` into the folder `output`.
@@ -58,7 +59,8 @@ def build(
     chosen is too slow after all. With `tune_resolution` the weights' other input sizes are candidates too, and
     the most accurate within the budget is built: half of `val` decides which, the other half is reported on.
     `bundle` names the parts for integrators that are added (`edgeffnet.bundle.parts`). An `output` that holds a
-    bundle of other options is replaced with `force` alone.
+    bundle of other options is replaced with `force` alone. Steps that an earlier build took of the same things are
+    taken from the user's cache where `cached`; what is measured is measured each time.
 
     Raises an `edgeffnet.errors.EdgeffnetError`; then `output` is as it was before.
     """
@@ -66,6 +68,7 @@ def build(
     from edgeffnet.bundle.asked import Asked
     from edgeffnet.bundle.folder import appearing, require_usable
     from edgeffnet.bundle.write import write
+    from edgeffnet.cache.store import Cache
     from edgeffnet.calibration_images import Selection
     from edgeffnet.report.progress import Steps
     from edgeffnet.report.quiet import quiet
@@ -112,7 +115,7 @@ def build(
         if request.remote:
             with steps("Reaching the target"):
                 place.machine()
-        winner = Search(request, images, place, work, steps).largest_that_fits()
+        winner = Search(request, images, place, work, steps, Cache.of_user() if cached else None).largest_that_fits()
         with steps("Measuring latency"):
             latency, machine = latencies(
                 [made.artifact for made in winner.checked if made.artifact not in winner.not_run],
