@@ -15,6 +15,10 @@ from edgeffnet.commands.bundle import bundle as bundle_command
 from edgeffnet.commands.bundle import bundle_options, parts_of
 from edgeffnet.commands.bundle import rebuild as rebuild_command
 from edgeffnet.commands.bundle import verify as verify_command
+from edgeffnet.commands.cache import cache as cache_command
+from edgeffnet.commands.completion import completion as completion_command
+from edgeffnet.commands.completion import device_names
+from edgeffnet.commands.doctor import doctor as doctor_command
 from edgeffnet.commands.int8 import int8_options
 from edgeffnet.commands.limits import budget_of, limit_options
 from edgeffnet.commands.networks import class_option, network_options, rule_options
@@ -26,6 +30,7 @@ from edgeffnet.commands.target import target as target_commands
 from edgeffnet.commands.train import train as train_command
 from edgeffnet.commands.training import networks_to_train, saying_what_is_kept, training_of, training_options
 from edgeffnet.errors import EdgeffnetError, UsageError
+from edgeffnet.report.wording import readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +99,8 @@ def _interrupted() -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"edgeffnet: {' '.join(message.split())}", err=True)
+    # A name in it may hold what a terminal takes for a command.
+    click.echo(f"edgeffnet: {readable(' '.join(message.split()))}", err=True)
     sys.exit(code)
 
 
@@ -120,7 +126,11 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="JSON to standar
 
 @main.command()
 @click.option(
-    "--device", default="local", show_default=True, help="A profile's name (`edgeffnet devices`) or TOML file."
+    "--device",
+    default="local",
+    show_default=True,
+    shell_complete=device_names,
+    help="A profile's name (`edgeffnet devices`) or TOML file.",
 )
 @limit_options
 @training_options
@@ -148,6 +158,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="JSON to standar
 @click.option(
     "--plot", type=click.Path(path_type=Path), metavar="SVG", help="Where to draw latency against accuracy and size."
 )
+@click.option("--no-cache", "cached", flag_value=False, default=True, help="Take no step from earlier builds.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be chosen, from estimates.")
 @_as_json
 def build(
@@ -285,9 +296,9 @@ def predict(model: Path, images: tuple[Path, ...], top: int, threads: int, as_js
         click.echo(json.dumps([prediction.to_dict() for prediction in made], indent=2, ensure_ascii=False))
         return
     for prediction in made:
-        click.echo(f"{prediction.image}")
+        click.echo(readable(prediction.image))
         for name, probability in prediction.classes:
-            click.echo(f"  {probability:6.1%}  {name}")
+            click.echo(f"  {probability:6.1%}  {readable(name)}")
 
 
 @main.command()
@@ -341,7 +352,7 @@ def validate(path: Path, val: Path | None, targets: tuple[str, ...], as_json: bo
 
 
 @main.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=device_names)
 @click.option("--explain", is_flag=True, help="Show how the latency estimate is made and how far it errs.")
 @click.option("--precision", default="int8", show_default=True, type=click.Choice(["int8", "fp32"]))
 @_as_json
@@ -376,7 +387,7 @@ def devices(name: str | None, explain: bool, precision: str, as_json: bool) -> N
 @rule_options
 @class_option
 @limit_options
-@click.option("--device", help="Add the estimated int8 latency on this device.")
+@click.option("--device", shell_complete=device_names, help="Add the estimated int8 latency on this device.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV to standard output.")
 @_as_json
 def scale(variants: tuple[str, ...], phis: tuple[float, ...], device: str | None, **options: Any) -> None:
@@ -419,6 +430,9 @@ main.add_command(audit_command)
 main.add_command(verify_command)
 main.add_command(rebuild_command)
 main.add_command(bundle_command)
+main.add_command(cache_command)
+main.add_command(completion_command)
+main.add_command(doctor_command)
 main.add_command(profile_command)
 main.add_command(quantize_command)
 main.add_command(report_command)
