@@ -152,7 +152,7 @@ def test_validate_measures_a_bundle_again(bundle: Path, run: Run, tmp_path: Path
 def test_the_same_seed_gives_the_same_bytes_in_another_process(bundle: Path, run: Run, tmp_path: Path) -> None:
     output = tmp_path / "again"
     done = run(
-        *("build", "--device", "rpi4", "--variant", "lite0", "--output", output, "--json"),
+        *("build", "--device", "rpi4", "--variant", "lite0", "--no-cache", "--output", output, "--json"),
         environment={"PYTHONHASHSEED": "12345"},
     )
     assert done.returncode == 0, done.stderr

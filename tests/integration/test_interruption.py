@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import command
 
-BUILD = ("build", "--device", "rpi4", "--variant", "lite0", "--recipe", "fast")
+BUILD = ("build", "--device", "rpi4", "--variant", "lite0", "--recipe", "fast", "--no-cache")
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
