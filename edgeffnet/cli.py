@@ -15,6 +15,9 @@ from edgeffnet.commands.bundle import bundle as bundle_command
 from edgeffnet.commands.bundle import bundle_options, parts_of
 from edgeffnet.commands.bundle import rebuild as rebuild_command
 from edgeffnet.commands.bundle import verify as verify_command
+from edgeffnet.commands.completion import completion as completion_command
+from edgeffnet.commands.completion import device_names
+from edgeffnet.commands.doctor import doctor as doctor_command
 from edgeffnet.commands.int8 import int8_options
 from edgeffnet.commands.limits import budget_of, limit_options
 from edgeffnet.commands.networks import class_option, network_options, rule_options
@@ -120,7 +123,11 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="JSON to standar
 
 @main.command()
 @click.option(
-    "--device", default="local", show_default=True, help="A profile's name (`edgeffnet devices`) or TOML file."
+    "--device",
+    default="local",
+    show_default=True,
+    shell_complete=device_names,
+    help="A profile's name (`edgeffnet devices`) or TOML file.",
 )
 @limit_options
 @training_options
@@ -341,7 +348,7 @@ def validate(path: Path, val: Path | None, targets: tuple[str, ...], as_json: bo
 
 
 @main.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=device_names)
 @click.option("--explain", is_flag=True, help="Show how the latency estimate is made and how far it errs.")
 @click.option("--precision", default="int8", show_default=True, type=click.Choice(["int8", "fp32"]))
 @_as_json
@@ -376,7 +383,7 @@ def devices(name: str | None, explain: bool, precision: str, as_json: bool) -> N
 @rule_options
 @class_option
 @limit_options
-@click.option("--device", help="Add the estimated int8 latency on this device.")
+@click.option("--device", shell_complete=device_names, help="Add the estimated int8 latency on this device.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV to standard output.")
 @_as_json
 def scale(variants: tuple[str, ...], phis: tuple[float, ...], device: str | None, **options: Any) -> None:
@@ -419,6 +426,8 @@ main.add_command(audit_command)
 main.add_command(verify_command)
 main.add_command(rebuild_command)
 main.add_command(bundle_command)
+main.add_command(completion_command)
+main.add_command(doctor_command)
 main.add_command(profile_command)
 main.add_command(quantize_command)
 main.add_command(report_command)
