@@ -36,7 +36,7 @@ class Choice:
         try:
             held = json.loads(path.read_text(encoding="utf-8"))
             return cls(tuple(map(str, held["sha256"])), str(held["method"]), int(held["seed"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise CalibrationError(f"{path}: not a choice of calibration images ({error})") from None
 
 

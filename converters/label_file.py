@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 NAME = "labels.txt"
 
+# Of a million names: what claims to unpack to more is none.
+_LARGEST = 1 << 26
 # Before this day a zip archive knows no time.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -31,7 +33,9 @@ def labels_in(model: bytes) -> tuple[str, ...] | None:
     """The names in the label file behind the model; None where it carries none that can be read."""
     try:
         with zipfile.ZipFile(io.BytesIO(model)) as archive:
+            if archive.getinfo(NAME).file_size > _LARGEST:
+                return None
             text = archive.read(NAME).decode("utf-8")
-    except (zipfile.BadZipFile, KeyError, UnicodeDecodeError, EOFError, NotImplementedError):
+    except Exception:  # a damaged archive raises whatever its bytes lead to
         return None
     return tuple(text.removesuffix("\n").split("\n")) if text else ()

@@ -29,6 +29,7 @@ from edgeffnet.commands.target import target as target_commands
 from edgeffnet.commands.train import train as train_command
 from edgeffnet.commands.training import networks_to_train, saying_what_is_kept, training_of, training_options
 from edgeffnet.errors import EdgeffnetError, UsageError
+from edgeffnet.report.wording import readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +98,8 @@ def _interrupted() -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"edgeffnet: {' '.join(message.split())}", err=True)
+    # A name in it may hold what a terminal takes for a command.
+    click.echo(f"edgeffnet: {readable(' '.join(message.split()))}", err=True)
     sys.exit(code)
 
 
@@ -292,9 +294,9 @@ def predict(model: Path, images: tuple[Path, ...], top: int, threads: int, as_js
         click.echo(json.dumps([prediction.to_dict() for prediction in made], indent=2, ensure_ascii=False))
         return
     for prediction in made:
-        click.echo(f"{prediction.image}")
+        click.echo(readable(prediction.image))
         for name, probability in prediction.classes:
-            click.echo(f"  {probability:6.1%}  {name}")
+            click.echo(f"  {probability:6.1%}  {readable(name)}")
 
 
 @main.command()

@@ -10,6 +10,7 @@ from edgeffnet import network
 from edgeffnet.errors import DataError
 from edgeffnet.hashing import sha256_of
 from edgeffnet.weights import own_file, statement
+from edgeffnet.weights.keras_archive import require_harmless
 from edgeffnet.weights.statement import Statement
 
 
@@ -69,6 +70,7 @@ def _read_own(path: Path, stated: Statement) -> bytes:
 def _read_keras(path: Path) -> bytes:
     from edgeffnet.tensorflow_import import import_tensorflow
 
+    require_harmless(path)
     import_tensorflow()
     import keras
 

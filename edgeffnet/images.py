@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
@@ -18,12 +18,18 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from edgeffnet.errors import DataError, UsageError
 from edgeffnet.hashing import sha256_of
+from edgeffnet.json_file import read_json
 
 Pixels = NDArray[np.uint8]
 Interpolation = Literal["bicubic", "bilinear", "nearest", "lanczos"]
 
 # An image smaller than this on a side holds nothing to classify.
 MINIMUM_SIDE = 8
+# Of a network's input: one image takes 50 MB as bytes.
+LARGEST_SIDE = 4096
+# Others have no business behind a photograph's name: Pillow would run Ghostscript for a PostScript file.
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+_WARNINGS = Lock()
 _RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
     "bilinear": Image.Resampling.BILINEAR,
@@ -114,7 +120,7 @@ class Preprocessing:
         except (TypeError, ValueError, OverflowError) as error:
             raise DataError(f"{source}: preprocessing is malformed ({error})") from None
         checks = {
-            "resolution": made.resolution > 0,
+            "resolution": 0 < made.resolution <= LARGEST_SIDE,
             "crop": 0 < made.crop <= 1,
             "interpolation": made.interpolation in _RESAMPLING,
             "mean": all(map(math.isfinite, made.mean)),
@@ -143,11 +149,9 @@ def read(path: Path) -> Image.Image:
     or under 8 pixels on a side.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as opened:
-                opened.seek(0)
-                image = _rgb(ImageOps.exif_transpose(opened))
+        with _opened(path) as opened:
+            opened.seek(0)
+            image = _rgb(ImageOps.exif_transpose(opened))
     except FileNotFoundError:
         raise DataError(f"{path}: no such image") from None
     except UnidentifiedImageError:
@@ -155,7 +159,7 @@ def read(path: Path) -> Image.Image:
         raise DataError(f"{path}: {reason}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"{path}: image has too many pixels (over {Image.MAX_IMAGE_PIXELS:,})") from None
-    except (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError) as error:
+    except Exception as error:  # decoders raise whatever the bytes lead them to
         raise DataError(f"{path}: damaged or truncated image ({error})") from None
     if min(image.size) < MINIMUM_SIDE:
         raise DataError(f"{path}: {image.width}x{image.height} pixels is too small (at least {MINIMUM_SIDE})")
@@ -168,13 +172,21 @@ def thumbnail(path: Path, side: int = 64) -> Pixels:
     JPEG files are decoded at the smallest scale that suffices. Raises DataError as `read` does.
     """
     try:
-        with Image.open(path) as opened:
+        with _opened(path) as opened:
             opened.draft("RGB", (side, side))
             if opened.format == "JPEG":
                 return np.asarray(_rgb(ImageOps.exif_transpose(opened)))
-    except (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError):
+    except Exception:
         pass  # `read` says what is wrong with it
     return np.asarray(read(path))
+
+
+def _opened(path: Path) -> Image.Image:
+    """The image with its header read; a warning of too many pixels is raised."""
+    # Threads share the filters of warnings.
+    with _WARNINGS, warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return Image.open(path, formats=_FORMATS)
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -224,7 +236,7 @@ def unstated_preprocessing(model: str) -> UsageError:
 def read_preprocessing(path: Path) -> Preprocessing:
     """The `preprocessing.json` a bundle holds; DataError says what is wrong with it."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; a model's preprocessing.json lies beside it") from None
     except (OSError, ValueError) as error:

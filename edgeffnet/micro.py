@@ -76,7 +76,7 @@ def run(model: Path, inputs: NDArray[Any]) -> Run:
         fed, returned = Path(folder) / "inputs.npy", Path(folder) / "outputs.npy"
         np.save(fed, inputs)
         room = _ROOM + _ROOM_PER_BYTE * model.stat().st_size
-        command = [sys.executable, "-c", _PROGRAM, str(model), str(fed), str(returned), str(room)]
+        command = [sys.executable, "-P", "-c", _PROGRAM, str(model), str(fed), str(returned), str(room)]
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_SECONDS, check=False, stdin=subprocess.DEVNULL
         )

@@ -142,7 +142,7 @@ class _Bench:
 
 def _process(job: Path, environment: dict[str, str] | None) -> tuple[str, str | None]:
     """The runtime's version, or why it did not run."""
-    command = [sys.executable, str(Path(one_runtime.__file__)), str(job)]
+    command = [sys.executable, "-P", str(Path(one_runtime.__file__)), str(job)]
     try:
         done = subprocess.run(
             command,

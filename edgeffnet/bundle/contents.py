@@ -6,12 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from converters import label_file
-from converters.artifact import Artifact, Format, Precision
+from converters.artifact import Artifact, Format, Input, Output, Precision
+from edgeffnet.bundle import names
 from edgeffnet.errors import DataError, UsageError
 from edgeffnet.images import Preprocessing
+from edgeffnet.json_file import read_json
 from edgeffnet.labels import require_lines
 
 if TYPE_CHECKING:
@@ -104,19 +106,19 @@ def read_labels(path: Path) -> tuple[str, ...]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: labels cannot be read ({error})") from None
-    names = tuple(text.removesuffix("\n").split("\n")) if text else ()
-    require_lines(names, str(path))
-    return names
+    found = tuple(text.removesuffix("\n").split("\n")) if text else ()
+    require_lines(found, str(path))
+    return found
 
 
 def labels_given(path: Path | None, model: str, classes: int) -> tuple[str, ...] | None:
     """The names in the file of --labels, None where none is given; UsageError where `model` has not as many classes."""
     if path is None:
         return None
-    names = read_labels(path)
-    if len(names) != classes:
-        raise UsageError(f"--labels holds {len(names)} names, but {model} has {classes} classes")
-    return names
+    found = read_labels(path)
+    if len(found) != classes:
+        raise UsageError(f"--labels holds {len(found)} names, but {model} has {classes} classes")
+    return found
 
 
 def contract_of(bundle: Path) -> tuple[Preprocessing, tuple[str, ...]]:
@@ -138,13 +140,16 @@ def find_contract(model: Path) -> tuple[Preprocessing, tuple[str, ...], Artifact
     path = folder / CONTRACT
     preprocessing = read_preprocessing(path)
     try:
-        entry = json.loads(path.read_text(encoding="utf-8"))["models"][str(model.relative_to(folder))]
+        entry = read_json(path)["models"][str(model.relative_to(folder))]
         takes, output = entry["input"], entry["output"]
     except (KeyError, TypeError, ValueError):
         raise DataError(f"{path}: says nothing of {model.name}") from None
-    if not model.is_file():
-        raise DataError(f"{model}: no such model")
+    if takes not in get_args(Input) or output not in get_args(Output):
+        raise DataError(f"{path}: {model.name} has an input or output that there is not: {takes!r}, {output!r}")
     companions = (model.with_suffix(".bin"),) if model.suffix == ".xml" else ()
+    for file in (model, *companions):
+        if not file.is_file():
+            raise DataError(f"{file}: no such model")
     precision: Precision = "int8" if "int8" in model.stem else "fp32"
     artifact = Artifact.at(model, _format(model), precision, takes, output, *companions)
     return preprocessing, read_labels(folder / LABELS), artifact
@@ -153,9 +158,10 @@ def find_contract(model: Path) -> tuple[Preprocessing, tuple[str, ...], Artifact
 def models_of(bundle: Path) -> list[Path]:
     """The model files that a bundle's contract names, none or more; DataError where there is no such contract."""
     try:
-        return [bundle / name for name in json.loads((bundle / CONTRACT).read_text(encoding="utf-8"))["models"]]
+        listed = list(read_json(bundle / CONTRACT)["models"])
     except (OSError, ValueError, KeyError, TypeError):
         raise DataError(f"{bundle}: no {CONTRACT} that names models; this is not an edgeffnet bundle") from None
+    return [names.plain(bundle, name, str(bundle / CONTRACT)) for name in listed]
 
 
 def artifacts_of(bundle: Path) -> tuple[Artifact, ...]:
@@ -166,8 +172,19 @@ def artifacts_of(bundle: Path) -> tuple[Artifact, ...]:
 def require_trained(model: Path) -> None:
     """UsageError for a model of a bundle whose weights were drawn at random: it has no accuracy."""
     folder = bundle_of(model)
-    if folder and json.loads((folder / CONTRACT).read_text(encoding="utf-8")).get("trained") is False:
+    if folder and read_contract(folder).get("trained") is False:
         raise UsageError(f"{model}: its weights are random, for latency only: leave out --val")
+
+
+def read_contract(bundle: Path) -> dict[str, Any]:
+    """A bundle's preprocessing.json as it is; DataError where there is none that can be read."""
+    try:
+        found = read_json(bundle / CONTRACT)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{bundle / CONTRACT}: cannot be read ({error})") from None
+    if not isinstance(found, dict):
+        raise DataError(f"{bundle / CONTRACT}: not a JSON object")
+    return found
 
 
 def bundle_of(model: Path) -> Path | None:

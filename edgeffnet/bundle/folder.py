@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 from edgeffnet.bundle.asked import Asked
 from edgeffnet.errors import UsageError
+from edgeffnet.json_file import read_json
 
 MANIFEST = "manifest.json"
 
@@ -82,7 +82,7 @@ def _replace(output: Path, partial: Path) -> None:
 def _manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest of a bundle of ours; None for any other folder."""
     try:
-        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        found = read_json(folder / MANIFEST)
         return found if "edgeffnet" in found["tools"] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

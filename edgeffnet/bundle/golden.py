@@ -14,11 +14,13 @@ from PIL import Image
 
 from converters.artifact import Artifact
 from edgeffnet import photographs
+from edgeffnet.bundle import names
 from edgeffnet.bundle.contents import artifacts_of
 from edgeffnet.bundle.handover import GoldenImage
 from edgeffnet.errors import DataError
 from edgeffnet.images import Preprocessing
 from edgeffnet.images import read as read_image
+from edgeffnet.json_file import read_json
 from edgeffnet.targets import agent
 
 FOLDER = "golden"
@@ -94,16 +96,17 @@ def read(bundle: Path) -> tuple[GoldenImage, ...]:
     DataError where there is no index or contract that can be read; the files it names may be missing.
     """
     folder, listed, artifacts = bundle / FOLDER, index(bundle), artifacts_of(bundle)
+    source = str(folder / INDEX)
     if not listed.get("images"):
-        raise DataError(f"{folder / INDEX}: names no image")
+        raise DataError(f"{source}: names no image")
     try:
         return tuple(
             GoldenImage(
-                file=folder / entry["file"],
-                pixels=folder / entry["pixels"]["file"],
-                normalised=folder / entry["normalised"]["file"],
+                file=names.plain(folder, entry["file"], source),
+                pixels=names.plain(folder, entry["pixels"]["file"], source),
+                normalised=names.plain(folder, entry["normalised"]["file"], source),
                 outputs={
-                    artifact: folder / entry["outputs"][name]
+                    artifact: names.plain(folder, entry["outputs"][name], source)
                     for artifact in artifacts
                     if (name := _name(bundle, artifact)) in entry["outputs"]
                 },
@@ -111,14 +114,14 @@ def read(bundle: Path) -> tuple[GoldenImage, ...]:
             for entry in listed["images"]
         )
     except (KeyError, TypeError) as error:
-        raise DataError(f"{folder / INDEX}: not an index of golden images ({error})") from None
+        raise DataError(f"{source}: not an index of golden images ({error})") from None
 
 
 def index(bundle: Path) -> dict[str, Any]:
     """golden.json as it is; DataError where there is none."""
     path = bundle / FOLDER / INDEX
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; `edgeffnet bundle` adds golden images to an older bundle") from None
     except (OSError, ValueError) as error:

@@ -11,10 +11,12 @@ from typing import Any
 
 import edgeffnet
 from edgeffnet import devices
+from edgeffnet.bundle import names
 from edgeffnet.bundle.asked import Asked
 from edgeffnet.bundle.folder import MANIFEST
 from edgeffnet.errors import DataError
 from edgeffnet.hashing import sha256_of
+from edgeffnet.json_file import read_json
 from edgeffnet.targets import agent
 
 # Since 2 it holds the request and the machine, and the bundle golden images.
@@ -60,13 +62,15 @@ def _write(folder: Path, told: Mapping[str, Any]) -> None:
 def read(path: Path) -> dict[str, Any]:
     """A manifest.json as it is; DataError where it is none."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         if not all(isinstance(entry["sha256"], str) for entry in found["files"].values()):
             raise ValueError("a file without its hash")
     except FileNotFoundError:
         raise DataError(f"{path.parent}: no {MANIFEST}; this is not an edgeffnet bundle") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: not a manifest ({error})") from None
+    if (outside := next((name for name in found["files"] if not names.leads_inside(name)), None)) is not None:
+        raise DataError(f"{path}: not a manifest ({outside!r} is not the name of a file in its folder)")
     made: dict[str, Any] = found
     return made
 
@@ -88,14 +92,21 @@ def tool_versions() -> dict[str, str]:
 
 
 def differences(folder: Path) -> dict[str, str]:
-    """What differs from the manifest, by file: it "was changed", "is missing" or "was added"."""
+    """What differs from the manifest, by file: it "was changed", "is missing", "is a link" or "was added"."""
     expected = {name: entry["sha256"] for name, entry in read(folder / MANIFEST)["files"].items()}
     found = {}
     for name, sha256 in expected.items():
         file = folder / name
-        if not file.is_file():
+        if file.is_symlink():
+            found[name] = "is a link"
+        elif not file.is_file():
             found[name] = "is missing"
         elif sha256_of(file) != sha256:
             found[name] = "was changed"
-    present = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+    present = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if _is_there(file)}
     return found | dict.fromkeys(sorted(present - set(expected) - {MANIFEST}), "was added")
+
+
+def _is_there(path: Path) -> bool:
+    """A file, or a link to anything: a folder behind it would be taken for the bundle's own."""
+    return path.is_symlink() or path.is_file()

@@ -12,7 +12,7 @@ from edgeffnet.budget import Budget
 from edgeffnet.bundle import manifest
 from edgeffnet.bundle.asked import Asked
 from edgeffnet.bundle.folder import MANIFEST, require_usable
-from edgeffnet.errors import DataError
+from edgeffnet.errors import DataError, UsageError
 from edgeffnet.report.html import PAGE
 from edgeffnet.report.progress import Steps
 from edgeffnet.report.schema import REPORT
@@ -67,11 +67,19 @@ class Rebuilt:
         }
 
 
-def rebuild(path: Path, output: Path | None = None, *, force: bool = False, steps: Steps | None = None) -> Rebuilt:
+def rebuild(
+    path: Path,
+    output: Path | None = None,
+    *,
+    target: str | None = None,
+    force: bool = False,
+    steps: Steps | None = None,
+) -> Rebuilt:
     """Builds what the manifest at `path` (or in that folder) describes, into `output` where one is given.
 
-    Reports are not compared. DataError for a manifest that does not hold its request; all that a build
-    raises where images, weights or tools are missing.
+    Reports are not compared. Where the build needs the `target` it was measured on, it has to be named here too: no
+    manifest decides where this machine connects to, and UsageError says so. DataError for a manifest that does not
+    hold its request; all that a build raises where images, weights or tools are missing.
     """
     path = path / MANIFEST if path.is_dir() else path
     before = manifest.read(path)
@@ -82,19 +90,19 @@ def rebuild(path: Path, output: Path | None = None, *, force: bool = False, step
         require_usable(output, force=force)
     with tempfile.TemporaryDirectory(prefix="edgeffnet-") as folder:
         place = Path(folder) / "out" if output is None else output
-        _run(asked, before, place, force=force, steps=steps or Steps(), path=path)
+        given = {"output": place, "force": force, "steps": steps or Steps()}
+        _run(asked, before, given, target, path)
         after = manifest.read(place / MANIFEST)
     return _compared(path, before, after)
 
 
-def _run(asked: Asked, before: Mapping[str, Any], output: Path, *, force: bool, steps: Steps, path: Path) -> None:
-    given: dict[str, Any] = {"output": output, "force": force, "steps": steps}
+def _run(asked: Asked, before: Mapping[str, Any], given: Mapping[str, Any], target: str | None, path: Path) -> None:
     try:
         if asked.command == "quantize":
             _quantize({**asked.options, **given})
         else:
-            _build({**asked.options, **given}, before, path)
-    except (KeyError, TypeError) as error:
+            _build({**asked.options, **given}, before, target, path)
+    except (KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: its request is of another version of edgeffnet ({error})") from error
 
 
@@ -106,7 +114,7 @@ def _quantize(options: dict[str, Any]) -> None:
     quantize(budget=Budget(**options.pop("budget")), bundle=options.pop("parts"), **options)
 
 
-def _build(options: dict[str, Any], before: Mapping[str, Any], path: Path) -> None:
+def _build(options: dict[str, Any], before: Mapping[str, Any], target: str | None, path: Path) -> None:
     from edgeffnet.build import build
 
     selection, budget = options.pop("selection"), Budget(**options.pop("budget"))
@@ -120,6 +128,11 @@ def _build(options: dict[str, Any], before: Mapping[str, Any], path: Path) -> No
         budget = Budget(drop=budget.drop, agreement=budget.agreement)
         if not budget.has_floor:
             options["target"] = None
+    # An address can name a configuration of ssh, and that a program to run.
+    if options["target"] not in (None, "local", target):
+        raise UsageError(
+            f"the bundle was measured on {options['target']}: to connect there again, say --target {options['target']}"
+        )
     build(
         options.pop("device"),
         budget,

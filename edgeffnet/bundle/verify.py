@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from edgeffnet.bundle.folder import MANIFEST
 from edgeffnet.bundle.replay import Replay, relative
 from edgeffnet.errors import EdgeffnetError
 from edgeffnet.images import Preprocessing
+from edgeffnet.json_file import read_json
 from edgeffnet.report import schema
 from edgeffnet.report.quiet import quiet
 
@@ -105,7 +105,7 @@ def _statement_differs(
 
 def _gates(bundle: Path) -> Replay:
     try:
-        report = json.loads((bundle / schema.REPORT).read_text(encoding="utf-8"))
+        report = read_json(bundle / schema.REPORT)
         missed, kept = gates.checked(report, bundle)
         return Replay(tuple(f"gate: {said}" for said in missed), kept, gates.unknown(report))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

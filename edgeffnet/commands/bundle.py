@@ -72,9 +72,10 @@ def verify(bundle: Path, as_json: bool) -> None:
 @click.command()
 @click.argument("manifest", type=_path)
 @click.option("--output", type=_path, metavar="DIR", help="Where to keep what is built; nowhere otherwise.")
+@click.option("--target", metavar="URL", help="Where it was measured, if it has to be measured there again.")
 @click.option("--force", is_flag=True, help="Replace a bundle that --output holds.")
 @_as_json
-def rebuild(manifest: Path, output: Path | None, force: bool, as_json: bool) -> None:
+def rebuild(manifest: Path, output: Path | None, target: str | None, force: bool, as_json: bool) -> None:
     """Build what a MANIFEST describes again, and compare it byte for byte with what the manifest lists.
 
     The network that was chosen is built again, without the search. Tools of other versions, another processor,
@@ -88,7 +89,7 @@ def rebuild(manifest: Path, output: Path | None, force: bool, as_json: bool) -> 
     from edgeffnet.bundle.rebuild import rebuild as run
     from edgeffnet.errors import ArtifactError
 
-    found = run(manifest, output, force=force)
+    found = run(manifest, output, target=target, force=force)
     passed = f"PASS  {manifest}: {found.compared} files are the same to the byte" if found.identical else None
     _tell(found.to_dict(), passed, found.changed, as_json)
     if not found.identical:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import tomllib
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -12,6 +11,8 @@ from typing import Any
 from edgeffnet.devices.profile import INT8_ARITHMETIC, PRECISIONS, Device, Row, Runtime, Spread, Transfer
 from edgeffnet.errors import DataError
 
+# Beyond every quantity of a device, and far from what floats cannot hold.
+_LARGEST = 1e15
 _FLAGS_OF = {"dot": ("asimddp", "i8mm"), "vnni": ("avx_vnni", "avx512_vnni")}
 
 
@@ -29,14 +30,16 @@ class _Table:
         value = self._take(key, default)
         if not isinstance(value, str) or (default is None and not value.strip()):
             raise self.error(key, "must be a text that is not empty")
+        if not value.replace("\n", "").isprintable():
+            raise self.error(key, "holds a character that cannot be shown")
         return value
 
     def number(self, key: str) -> float:
         value = self._take(key)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.error(key, f"must be a number, not {value!r}")
-        if not math.isfinite(value) or value <= 0:
-            raise self.error(key, f"must be positive, not {value}")
+        if not 0 < value <= _LARGEST:
+            raise self.error(key, f"must be positive and no more than {_LARGEST:g}")
         return float(value)
 
     def whole(self, key: str, at_least: int = 1, default: int | None = None) -> int:
@@ -45,6 +48,8 @@ class _Table:
             raise self.error(key, f"must be a whole number, not {value!r}")
         if value < at_least:
             raise self.error(key, f"must be at least {at_least}, not {value}")
+        if value > _LARGEST:
+            raise self.error(key, f"must be no more than {_LARGEST:g}")
         return value
 
     def flag(self, key: str, default: bool) -> bool:
@@ -99,7 +104,7 @@ def parse(content: str, file: str) -> Device:
     """The device that `content` describes; DataError names `file` and the field at fault."""
     try:
         root = _Table(tomllib.loads(content), file)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{file}: not valid TOML: {error}") from None
     listed = root.table("sources")
     sources = listed.pairs() if listed else ()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeffnet.errors import DataError
+from edgeffnet.json_file import read_json
 from edgeffnet.report.document import KINDS, SCHEMA_VERSION, Kind
 
 REPORT = "report.json"
@@ -61,7 +62,7 @@ def schema(kind: Kind) -> dict[str, Any]:
 
 def _parse(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except FileNotFoundError:
         raise DataError(f"{path.parent}: no {REPORT}; this is not a folder of a report") from None
     except (OSError, ValueError) as error:

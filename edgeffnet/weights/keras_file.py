@@ -27,7 +27,10 @@ _NUMBERED = {
 }
 # Far above any tensor of the family: B7's largest has 7 million elements.
 _LARGEST_TENSOR = 1 << 30
-_LARGEST_MEMBER = 1 << 32
+_LARGEST_SUM = 1 << 32
+# Weights hardly compress, and Keras does not try.
+_LARGEST_RATIO = 10
+_SMALL_MEMBER = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -55,33 +58,36 @@ def read(path: Path) -> KerasFile:
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                config = _model_config(_member(archive, "config.json"))
-                content: Any = io.BytesIO(_member(archive, "model.weights.h5"))
+                config = model_config(member(archive, "config.json"))
+                content: Any = io.BytesIO(member(archive, "model.weights.h5"))
         elif path.suffix == ".keras":
             raise DataError("not a .keras archive, or truncated")
         else:
             content = path
         with h5py.File(content, "r") as file:
             if "model_config" in file.attrs:
-                config = _model_config(file.attrs["model_config"])
+                config = model_config(file.attrs["model_config"])
             return _read(file, config)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise DataError(f"{path}: damaged or truncated archive ({error})") from None
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
+    except Exception as error:  # a damaged file raises whatever its bytes lead to
         raise DataError(f"{path}: not a Keras file, or truncated ({type(error).__name__})") from None
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+def member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A member of a `.keras` archive; DataError where it is missing, or claims far more room than it takes."""
     if name not in archive.namelist():
         raise DataError(f"not a .keras archive: it has no {name}")
-    if archive.getinfo(name).file_size > _LARGEST_MEMBER:
-        raise DataError(f"{name} claims {archive.getinfo(name).file_size:,} bytes; not loaded")
+    entry = archive.getinfo(name)
+    if entry.file_size > _LARGEST_RATIO * entry.compress_size + _SMALL_MEMBER:
+        raise DataError(f"{name} claims {entry.file_size:,} bytes; not loaded")
     return archive.read(name)
 
 
-def _model_config(text: bytes | str) -> dict[str, Any]:
+def model_config(text: bytes | str) -> dict[str, Any]:
+    """A model's configuration, as data; DataError where it describes none."""
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -109,9 +115,13 @@ def _read(file: Any, config: dict[str, Any] | None) -> KerasFile:
             _text(item.attrs["name"]) if "name" in item.attrs else name.split("/")[-1] for name, item in groups.items()
         )
     tensors: dict[str, NDArray[Any]] = {}
+    claimed = 0
     for name, dataset in rows:
         if name in tensors:
             raise DataError(f"tensor {name} is there twice")
+        claimed += dataset.nbytes
+        if claimed > _LARGEST_SUM:
+            raise DataError(f"its tensors claim over {_LARGEST_SUM:,} bytes; not loaded")
         tensors[name] = _array(name, dataset)
     if not tensors:
         raise DataError("holds no tensors of layers")

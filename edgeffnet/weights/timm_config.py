@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from edgeffnet import labels
 from edgeffnet.errors import DataError
 from edgeffnet.images import Preprocessing
+from edgeffnet.json_file import read_json
 from edgeffnet.weights.published import from_unit_range
 
 # Arguments of timm's constructors that change what a network computes from the same tensors.
@@ -31,8 +31,8 @@ def beside(path: Path) -> TimmConfig | None:
     if not config.is_file():
         return None
     try:
-        values = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        values = read_json(config)
+    except (OSError, ValueError) as error:
         raise DataError(f"{config}: not readable as JSON ({error})") from None
     if not (isinstance(values, dict) and isinstance(values.get("pretrained_cfg"), dict) and "architecture" in values):
         return None

@@ -13,9 +13,10 @@ import pickle
 import pickletools
 import struct
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,10 @@ from edgeffnet.errors import DataError
 # First pickle of torch's pre-1.6 format.
 _OLD_MAGIC = 0x1950A86A20F9469CFC6C
 _ZIP_START = b"PK\x03\x04"
+_MOST_DIMENSIONS, _LARGEST = 8, 1 << 40
+# Tied weights share a storage; what takes less room than this is nobody's harm.
+_MOST_SHARED = 4
+_SMALL = 1 << 24
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "FloatStorage": np.dtype("<f4"),
@@ -77,7 +82,17 @@ class _RebuildTensor:
     __slots__ = ()
 
     def __call__(self, storage: _Storage, offset: int, shape: Any, strides: Any, *_: Any) -> _Tensor:
-        return _Tensor(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
+        shape, strides = tuple(map(int, shape)), tuple(map(int, strides))
+        if len(shape) > _MOST_DIMENSIONS or max(int(offset), *shape, *strides, 0) > _LARGEST:
+            raise DataError("a tensor has more or larger dimensions than any has; not loaded")
+        return _Tensor(storage, int(offset), shape, strides)
+
+
+class _NewDict:
+    __slots__ = ()
+
+    def __call__(self) -> dict[str, Any]:
+        return collections.OrderedDict()
 
 
 class _RebuildParameter:
@@ -92,8 +107,17 @@ class _StorageType:
     dtype: np.dtype[Any]
 
 
-class _Unpickler(pickle.Unpickler):
-    """Resolves only what a state dict needs; `storages` collects buffers by key."""
+class _Unpickler(pickle._Unpickler):
+    """Resolves only what a state dict needs; `storages` collects buffers by key.
+
+    The one in Python, not in C: dictionaries take plain keys alone, for a tuple that holds another twice, and so on
+    fifty times, takes years to be hashed.
+    """
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+    stack: list[Any]
+    append: Callable[[Any], None]
+    pop_mark: Callable[[], list[Any]]
 
     def __init__(self, file: IO[bytes], storages: dict[str, _Storage]) -> None:
         super().__init__(file, encoding="utf-8")
@@ -101,7 +125,7 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
-            return collections.OrderedDict
+            return _NewDict()
         if module == "torch._utils" and name in ("_rebuild_tensor_v2", "_rebuild_tensor"):
             return _RebuildTensor()
         if (module, name) == ("torch._utils", "_rebuild_parameter"):
@@ -117,8 +141,43 @@ class _Unpickler(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> _Storage:
         if not (isinstance(pid, tuple) and len(pid) >= 5 and pid[0] == "storage" and isinstance(pid[1], _StorageType)):
             raise DataError("the pickle refers to something other than a tensor storage; not loaded")
-        key, elements = str(pid[2]), int(pid[4])
+        key, elements = _key(pid[2]), int(pid[4])
         return self.storages.setdefault(key, _Storage(pid[1].dtype, elements))
+
+    def _set_item(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self.stack[-1][_plain(key)] = value
+
+    def _set_items(self) -> None:
+        items = self.pop_mark()
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            self.stack[-1][_plain(key)] = value
+
+    def _make_dict(self) -> None:
+        items = self.pop_mark()
+        self.append({_plain(key): value for key, value in zip(items[::2], items[1::2], strict=True)})
+
+    def _refuse_set(self) -> None:
+        raise DataError("the pickle holds a set, which a checkpoint of tensors does not; not loaded")
+
+    dispatch[pickle.SETITEM[0]] = _set_item
+    dispatch[pickle.SETITEMS[0]] = _set_items
+    dispatch[pickle.DICT[0]] = _make_dict
+    dispatch[pickle.ADDITEMS[0]] = _refuse_set
+    dispatch[pickle.FROZENSET[0]] = _refuse_set
+
+
+def _plain(key: Any) -> Any:
+    if not isinstance(key, str | bytes | int | float | None):
+        raise DataError(f"the pickle has a {type(key).__name__} for a key; not loaded")
+    return key
+
+
+def _key(value: Any) -> str:
+    """A storage's key: text, or a number in old files."""
+    if not isinstance(value, str | int):
+        raise DataError("the pickle names a storage by something other than text; not loaded")
+    return str(value)
 
 
 def _load(file: IO[bytes], storages: dict[str, _Storage]) -> Any:
@@ -141,6 +200,7 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
     try:
         loaded = _read_zip(path) if zipfile.is_zipfile(path) else _read_old(path)
         tensors = _state_dict(loaded)
+        _require_own_room(tensors)
         return {name: tensor.array(name) for name, tensor in tensors.items()}
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
@@ -148,10 +208,10 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
         raise DataError(f"{path}: not a torch checkpoint, or truncated ({type(error).__name__})") from None
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise DataError(f"{path}: damaged or truncated archive ({error})") from None
-    except (AttributeError, TypeError, ValueError, UnicodeDecodeError, OverflowError, MemoryError) as error:
-        raise DataError(f"{path}: not a torch checkpoint ({type(error).__name__})") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except Exception as error:  # a hostile pickle raises whatever its bytes lead to
+        raise DataError(f"{path}: not a torch checkpoint ({type(error).__name__})") from None
 
 
 def _state_dict(loaded: Any) -> dict[str, _Tensor]:
@@ -164,6 +224,15 @@ def _state_dict(loaded: Any) -> dict[str, _Tensor]:
     if not tensors:
         raise DataError("holds no tensors")
     return tensors
+
+
+def _require_own_room(tensors: dict[str, _Tensor]) -> None:
+    """A thousand views of one large storage are no network, and would take its room a thousand times."""
+    storages = {id(tensor.storage): tensor.storage for tensor in tensors.values()}
+    held = sum(0 if storage.data is None else storage.data.nbytes for storage in storages.values())
+    wanted = sum(math.prod(tensor.shape) * tensor.storage.dtype.itemsize for tensor in tensors.values())
+    if wanted > _MOST_SHARED * held + _SMALL:
+        raise DataError("its tensors take far more room than their storages; not loaded")
 
 
 def _read_old(path: Path) -> Any:
@@ -179,7 +248,7 @@ def _read_old(path: Path) -> Any:
         _load(file, storages)  # byte order and type sizes of the writer
         loaded = _load(file, storages)
         for key in _load(file, storages):
-            storage = storages[str(key)]
+            storage = storages[_key(key)]
             (elements,) = struct.unpack("<q", file.read(8))
             length = elements * storage.dtype.itemsize
             if elements < 0 or length > size:
@@ -196,6 +265,8 @@ def _read_zip(path: Path) -> Any:
         pickles = [name for name in archive.namelist() if name.endswith("/data.pkl") or name == "data.pkl"]
         if len(pickles) != 1:
             raise DataError("not a torch checkpoint: the archive has no data.pkl")
+        if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+            raise DataError("the archive's members overlap, which torch's do not; not loaded")
         root = pickles[0].removesuffix("data.pkl")
         storages: dict[str, _Storage] = {}
         loaded = _load(io.BytesIO(_stored(archive, pickles[0])), storages)

@@ -276,3 +276,27 @@ def test_imagenet_weights_of_lite_come_from_their_package_at_any_resolution():
     assert (named.architecture.resolution, len(named.labels), named.trained) == (224, 1000, True)
     smaller = scaling.official("lite0", overrides=scaling.Overrides(resolution=160))
     assert weights.load("imagenet", architecture=smaller).preprocessing.resolution == 160
+
+
+def doubled(times):
+    """A pickle whose key holds a tuple twice, which holds another twice, and so on: small, and endless to hash."""
+    made = b"\x80\x02}K\x01"
+    for _ in range(times):
+        made += b"2\x86"
+    return made + b"K\x02s."
+
+
+@pytest.mark.parametrize("write", [zipped, bare])
+def test_a_key_that_would_take_years_to_hash_is_refused(write, tmp_path):
+    write(doubled(60), tmp_path / "hostile.pth")
+    with pytest.raises(DataError, match="tuple for a key"):
+        torch_file.read(tmp_path / "hostile.pth")
+
+
+def test_views_of_one_storage_do_not_take_its_room_a_thousand_times(torch, tmp_path):
+    one = torch.zeros(1_000_000)
+    torch.save({f"tensor{index}": one for index in range(3)}, tmp_path / "tied.pth")
+    assert len(torch_file.read(tmp_path / "tied.pth")) == 3
+    torch.save({f"tensor{index}": one for index in range(30)}, tmp_path / "bomb.pth")
+    with pytest.raises(DataError, match="far more room"):
+        torch_file.read(tmp_path / "bomb.pth")
