@@ -122,7 +122,7 @@ class Preprocessing:
         checks = {
             "resolution": 0 < made.resolution <= LARGEST_SIDE,
             "crop": 0 < made.crop <= 1,
-            "interpolation": made.interpolation in _RESAMPLING,
+            "interpolation": made.interpolation in list(_RESAMPLING),
             "mean": all(map(math.isfinite, made.mean)),
             "std": all(math.isfinite(value) and value > 0 for value in made.std),
             "channels": made.channels in ("RGB", "BGR"),

@@ -712,8 +712,8 @@ def serve_requests(requests: List[Event], emit: Callable[[Event], None]) -> int:
             return 1
     agent = Agent(emit)
     for index, request in enumerate(requests):
-        arguments = {key: value for key, value in request.items() if key != "do"}
         try:
+            arguments = {key: value for key, value in request.items() if key != "do"}
             result = getattr(agent, request["do"])(**arguments)
         except ImportError as error:
             emit({"event": "error", "request": index, "message": str(error), "missing": error.name or "?"})
@@ -877,7 +877,8 @@ class Supervisor:
 
     def clear(self) -> Event:
         """Removes everything kept here."""
-        shutil.rmtree(self._cache)
+        if self._cache:
+            shutil.rmtree(self._cache)
         return {"removed": self._cache}
 
     def job(self, requests: List[Event], seconds: float) -> Event:
@@ -925,6 +926,8 @@ class Supervisor:
     def _place(self, key: str, name: str) -> str:
         if not re.fullmatch(r"[0-9a-f]{16,64}", key) or not re.fullmatch(r"[a-z0-9]+[.][a-z0-9]+", name):
             raise ValueError(f"not a name of the cache: {key!r}/{name!r}")
+        if not self._cache:
+            raise ValueError("not opened yet: nowhere to keep a file")
         return os.path.join(self._cache, "files", key, name)
 
     def _make_room(self, kept: str, size: int) -> None:
@@ -1043,9 +1046,12 @@ def serve(link: _Link, emit: Callable[[Event], None]) -> int:
     try:
         emit({"event": "ready", "python": platform.python_version()})
         while True:
-            request = json.loads(link.next_line().decode("utf-8"))
-            arguments = {key: value for key, value in request.items() if key != "do"}
+            line = link.next_line()
             try:
+                request = json.loads(line.decode("utf-8"))
+                arguments = {key: value for key, value in request.items() if key != "do"}
+                if request["do"].startswith("_"):
+                    raise ValueError("not a request")
                 result = getattr(supervisor, request["do"])(**arguments)
             except Exception as error:
                 if isinstance(error, (LinkLostError, BrokenPipeError)):

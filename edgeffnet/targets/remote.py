@@ -81,7 +81,7 @@ class RemoteTarget:
             elif event["event"] == "error":
                 failures.append(event)
             elif event["event"] == "progress" and progress:
-                progress(int(event["done"]), int(event["of"]), str(event["name"]))
+                progress(*_progress(self.name, event))
 
         job = {"do": "job", "requests": list(requests), "seconds": timeout}
         try:
@@ -110,7 +110,7 @@ class RemoteTarget:
                     file.write(data)
 
                 answer = self._connected().ask({"do": "get", "path": remote}, 10 * _ANSWER_SECONDS, heard)
-            if answer["sha256"] != digest.hexdigest():
+            if _field(self.name, answer, "sha256") != digest.hexdigest():
                 raise TargetError(f"{self.name}: {remote} arrived here corrupt (its hash differs)")
             part.replace(path)
         finally:
@@ -124,13 +124,16 @@ class RemoteTarget:
     def machine(self) -> dict[str, Any]:
         """What the machine is, found without numpy or an interpreter, and where its cache lies."""
         session = self._connected()
-        return {**session.ask({"do": "machine"}, _ANSWER_SECONDS), **self._opened}
+        told = session.ask({"do": "machine"}, _ANSWER_SECONDS)
+        for field_name in agent.machine():
+            _field(self.name, told, field_name)
+        return {**told, **self._opened}
 
     def clear(self) -> str:
         """Removes the cache there; returns the folder it was."""
-        removed = self._connected().ask({"do": "clear"}, _ANSWER_SECONDS)["removed"]
+        answer = self._connected().ask({"do": "clear"}, _ANSWER_SECONDS)
         self.close()
-        return str(removed)
+        return str(_field(self.name, answer, "removed"))
 
     def _connected(self) -> Session:
         if self._session is None or not self._session.alive:
@@ -146,6 +149,8 @@ class RemoteTarget:
             )
             try:
                 self._opened = session.ask({"do": "open", "cache": self._cache_wanted}, _ANSWER_SECONDS)
+                for field_name in ("cache", "scratch", "free_bytes"):
+                    _field(self.name, self._opened, field_name)
             except BaseException:
                 session.kill()
                 raise
@@ -159,16 +164,16 @@ class RemoteTarget:
         for attempt in range(2):
             session = self._connected()
             found = session.ask({"do": "have", **file}, _ANSWER_SECONDS + size / _BYTES_PER_SECOND)
-            if found["whole"]:
-                return str(found["path"])
-            offset = min(int(found["bytes"]), size)
+            if _field(self.name, found, "whole"):
+                return str(_field(self.name, found, "path"))
+            offset = min(max(_number(self.name, found, "bytes"), 0), size)
             try:
                 answer = session.ask(
                     {"do": "put", **file, "offset": offset, "size": size},
                     _ANSWER_SECONDS + (size - offset) / _BYTES_PER_SECOND,
                     payload=_pieces(path, offset, size),
                 )
-                return str(answer["path"])
+                return str(_field(self.name, answer, "path"))
             except TargetLostError:
                 raise
             except TargetError as error:
@@ -208,6 +213,24 @@ def _hash(path: Path) -> str:
         while data := file.read(1 << 20):
             digest.update(data)
     return digest.hexdigest()
+
+
+def _field(name: str, answer: Any, field_name: str) -> Any:
+    """What an answer holds by that name; TargetError where it does not."""
+    if not isinstance(answer, dict) or field_name not in answer:
+        raise TargetError(f"{name}: the agent's output is corrupt: an answer without {field_name}")
+    return answer[field_name]
+
+
+def _number(name: str, answer: Any, field_name: str) -> int:
+    value = _field(name, answer, field_name)
+    if not isinstance(value, int):
+        raise TargetError(f"{name}: the agent's output is corrupt: {field_name} is no number")
+    return value
+
+
+def _progress(name: str, event: dict[str, Any]) -> tuple[int, int, str]:
+    return _number(name, event, "done"), _number(name, event, "of"), str(_field(name, event, "name"))
 
 
 def _decoded(name: str, event: dict[str, Any]) -> bytes:
