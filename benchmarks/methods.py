@@ -19,7 +19,7 @@ from calib import graph
 from calib.calibrate import Calibrated, calibrate
 from converters import int8, openvino_ir
 from edgeffnet import devices
-from edgeffnet.production import openvino_source
+from edgeffnet.openvino_source import openvino_source
 
 Runtime = Literal["litert", "openvino", "onnx"]
 Images = NDArray[np.float32]

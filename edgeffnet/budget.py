@@ -29,12 +29,12 @@ def milliseconds(text: str, option: str = "latency") -> float:
 
 def size_bytes(text: str, option: str = "size") -> int:
     """ "8MB" (decimal), "8MiB" -> bytes; UsageError without a unit, or for nothing positive."""
-    return int(_quantity(text, _SIZE, option, "8MB or 500kB"))
+    return _whole(_quantity(text, _SIZE, option, "8MB or 500kB"), text, option)
 
 
 def count(text: str, option: str = "count") -> int:
     """ "400M", "1.2G", "5288548" -> a number; UsageError for nothing positive."""
-    return int(_quantity(text, _COUNT, option, "400M or 1.2G"))
+    return _whole(_quantity(text, _COUNT, option, "400M or 1.2G"), text, option)
 
 
 def seconds(text: str, option: str) -> float:
@@ -54,6 +54,12 @@ def share(text: str, option: str, low: float, high: float) -> float:
     if not low <= value <= high:
         raise UsageError(f"{option}: {text!r} is not between {low:.1%} and {high:.0%}")
     return value
+
+
+def _whole(value: float, text: str, option: str) -> int:
+    if value < 1:
+        raise UsageError(f"{option}: {text!r} is less than one")
+    return int(value)
 
 
 def _quantity(text: str, units: dict[str, float] | dict[str, int], option: str, example: str) -> float:

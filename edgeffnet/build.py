@@ -44,6 +44,7 @@ def build(
     data: Path | str | None = None,
     training: Options | None = None,
     trained: Path | None = None,
+    cached: bool = True,
     steps: Steps | None = None,
 ) -> Report:
     """Builds the largest variant that meets `budget` on `device` into the folder `output`.
@@ -63,7 +64,8 @@ def build(
     chosen is too slow after all. With `tune_resolution` the weights' other input sizes are candidates too, and
     the most accurate within the budget is built: half of `val` decides which, the other half is reported on.
     `bundle` names the parts for integrators that are added (`edgeffnet.bundle.parts`). An `output` that holds a
-    bundle of other options is replaced with `force` alone.
+    bundle of other options is replaced with `force` alone. Steps that an earlier build took of the same things are
+    taken from the user's cache where `cached`; what is measured is measured each time.
 
     With `data`, images of classes of one's own, the network that fits is trained on them first, as `training` says;
     they calibrate and validate too. `trained` are weights that an earlier build made of them.
@@ -74,6 +76,7 @@ def build(
     from edgeffnet.bundle.asked import Asked
     from edgeffnet.bundle.folder import appearing, require_usable
     from edgeffnet.bundle.write import write
+    from edgeffnet.cache.store import Cache
     from edgeffnet.calibration_images import MAXIMUM, OF_DATA, Selection
     from edgeffnet.report.progress import Steps
     from edgeffnet.report.quiet import quiet
@@ -128,7 +131,7 @@ def build(
         if request.remote:
             with steps("Reaching the target"):
                 place.machine()
-        winner = Search(request, images, place, work, steps).largest_that_fits()
+        winner = Search(request, images, place, work, steps, Cache.of_user() if cached else None).largest_that_fits()
         with steps("Measuring latency"):
             latency, machine = latencies(
                 [made.artifact for made in winner.checked if made.artifact not in winner.not_run],

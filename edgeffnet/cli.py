@@ -15,6 +15,7 @@ from edgeffnet.commands.bundle import bundle as bundle_command
 from edgeffnet.commands.bundle import bundle_options, parts_of
 from edgeffnet.commands.bundle import rebuild as rebuild_command
 from edgeffnet.commands.bundle import verify as verify_command
+from edgeffnet.commands.cache import cache as cache_command
 from edgeffnet.commands.completion import completion as completion_command
 from edgeffnet.commands.completion import device_names
 from edgeffnet.commands.doctor import doctor as doctor_command
@@ -157,6 +158,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="JSON to standar
 @click.option(
     "--plot", type=click.Path(path_type=Path), metavar="SVG", help="Where to draw latency against accuracy and size."
 )
+@click.option("--no-cache", "cached", flag_value=False, default=True, help="Take no step from earlier builds.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be chosen, from estimates.")
 @_as_json
 def build(
@@ -428,6 +430,7 @@ main.add_command(audit_command)
 main.add_command(verify_command)
 main.add_command(rebuild_command)
 main.add_command(bundle_command)
+main.add_command(cache_command)
 main.add_command(completion_command)
 main.add_command(doctor_command)
 main.add_command(profile_command)

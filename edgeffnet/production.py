@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -21,12 +22,15 @@ from converters.check import Difference, Scores, check, log_probabilities
 from converters.description import Description
 from converters.errors import ConversionError
 from edgeffnet import network
+from edgeffnet.cache.steps import KeptSteps
+from edgeffnet.cache.store import Cache
 from edgeffnet.calibration_images import CalibrationImages
 from edgeffnet.errors import ArtifactError, DataError
 from edgeffnet.images import Pixels, Preprocessing
+from edgeffnet.openvino_source import openvino_source
 from edgeffnet.targets import agent
 from edgeffnet.tensorflow_import import import_tensorflow
-from edgeffnet.weights.source import Weights
+from edgeffnet.weights.source import Weights, digest_of
 
 Interface = Literal["uint8", "int8", "float32"]
 Granularity = Literal["channel", "tensor"]
@@ -47,7 +51,12 @@ class Checked:
 
 
 class Producer:
-    """Makes one network's artefacts in `folder`; each intermediate is made once, when first needed."""
+    """Makes one network's artefacts in `folder`; each intermediate is made once, when first needed.
+
+    Steps that `cache` holds are taken from there.
+    """
+
+    cache: Cache | None = None
 
     def __init__(
         self,
@@ -59,6 +68,7 @@ class Producer:
         recipe: str = "default",
         granularity: Granularity = "channel",
         saturating: bool = False,
+        cache: Cache | None = None,
     ) -> None:
         self.weights = weights
         self.images = images
@@ -67,6 +77,7 @@ class Producer:
         self.recipe = recipe
         self.granularity: Granularity = granularity
         self.saturating = saturating
+        self.cache = cache
 
     @property
     def normalises_inside(self) -> bool:
@@ -107,12 +118,12 @@ class Producer:
     def float_tflite(self) -> bytes:
         from converters.tflite import float_tflite
 
-        return float_tflite(self.frozen)
+        return self._steps.bytes("float .tflite", lambda: float_tflite(self.frozen))
 
     @cached_property
     def float_path(self) -> Path:
         """`model_fp32.tflite`."""
-        return self._write_tflite("model_fp32.tflite", self.float_tflite, "float32")
+        return self._write_tflite(self.folder / "model_fp32.tflite", self.float_tflite, "float32")
 
     @cached_property
     def calibrated(self) -> Calibrated:
@@ -161,7 +172,7 @@ class Producer:
 
         `in_float` are the tensors that these layers write in the float `.tflite`.
         """
-        return _guarded(lambda: self._save_openvino(*self._openvino_int8(layers, in_float), name))
+        return _guarded(lambda: self._save_openvino_int8(layers, in_float, name))
 
     def produce(self, formats: tuple[Format, ...], note: Callable[[str], Any]) -> tuple[Checked, ...]:
         """Every artefact of `formats`; `note` hears the name of each before it is made.
@@ -194,7 +205,32 @@ class Producer:
         """`int8_tflite`, with conversion errors as ArtifactError."""
         return _guarded(lambda: self.int8_tflite)
 
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What the float model is made from, as data."""
+        weights = self.weights
+        return {
+            "architecture": asdict(weights.architecture),
+            "tensors": digest_of(weights.tensors),
+            "preprocessing": weights.preprocessing.to_dict(),
+        }
+
+    @cached_property
+    def _steps(self) -> KeptSteps:
+        return KeptSteps(self.cache, self.origin if self.cache else {})
+
+    @cached_property
+    def _calibration_options(self) -> dict[str, Any]:
+        """What calibration depends on, beside the float model and the layers in float."""
+        seen = hashlib.sha256(np.ascontiguousarray(self.pixels).data).hexdigest() if self.cache else ""
+        images = {"pixels": seen, "source": self.images.source, "seed": self.images.seed}
+        return {"images": images, "recipe": self.recipe, "input": list(self.contract.pixel_range)}
+
     def _calibrate(self, in_float: frozenset[str], granularity: Granularity) -> Calibrated:
+        options = {**self._calibration_options, "in_float": sorted(in_float), "granularity": granularity}
+        return self._steps.calibrated(options, lambda: self._calibrated_anew(in_float, granularity))
+
+    def _calibrated_anew(self, in_float: frozenset[str], granularity: Granularity) -> Calibrated:
         from calib.calibrate import calibrate
         from calib.errors import CalibrationError
 
@@ -220,30 +256,63 @@ class Producer:
     def _int8(self, name: str, made: Calibrated, in_float: frozenset[str], granularity: Granularity) -> Checked:
         from converters.int8 import quantize
 
-        data = quantize(
-            made.model,
-            made.calibration,
-            self.interface,
-            self._input_range,
-            in_float=in_float,
-            granularity=granularity,
-        )
-        path = self._write_tflite(name, data, self.interface)
-        return self._checked(Artifact.int8_tflite(path, self.interface))
+        def make(folder: Path) -> Difference:
+            data = quantize(
+                made.model,
+                made.calibration,
+                self.interface,
+                self._input_range,
+                in_float=in_float,
+                granularity=granularity,
+            )
+            path = self._write_tflite(folder / name, data, self.interface)
+            return self._difference(Artifact.int8_tflite(path, self.interface))
+
+        options = {
+            "calibration": made.calibration.digest(),
+            "model": hashlib.sha256(made.model).hexdigest(),
+            "in_float": sorted(in_float),
+            "granularity": granularity,
+        }
+        difference = self._kept("int8 .tflite", name, options, make)
+        return Checked(Artifact.int8_tflite(self.folder / name, self.interface), difference)
+
+    def _kept(self, kind: str, name: str, options: Mapping[str, Any], make: Callable[[Path], Difference]) -> Difference:
+        """The artefact `name` that `make` writes into a folder, in ours; kept by all that it comes from."""
+        all_ = {
+            **self._calibration_options,
+            **options,
+            "name": name,
+            "interface": self.interface,
+            "described": asdict(self.described),
+        }
+        return self._steps.checked(kind, all_, self.folder, make)
 
     def _tflite(self) -> list[Checked]:
-        return [
-            self._checked(Artifact.float_tflite(self.float_path)),
-            self.int8_tflite,
-        ]
+        def make(folder: Path) -> Difference:
+            path = self._write_tflite(folder / self.float_path.name, self.float_tflite, "float32")
+            return self._difference(Artifact.float_tflite(path))
+
+        difference = self._kept("fp32 .tflite", self.float_path.name, {}, make)
+        return [Checked(Artifact.float_tflite(self.float_path), difference), self.int8_tflite]
 
     def _openvino(self) -> list[Checked]:
         from converters import openvino_ir
 
         return [
-            self._save_openvino(openvino_ir.read_bytes(self.float_tflite), "fp32", "float32", "model_fp32"),
-            self._save_openvino(*self._openvino_int8((), frozenset()), "model_int8"),
+            self._save_openvino(lambda: openvino_ir.read_bytes(self.float_tflite), "fp32", "float32", "model_fp32", {}),
+            self._save_openvino_int8((), frozenset(), "model_int8"),
         ]
+
+    def _save_openvino_int8(self, layers: Sequence[int], in_float: frozenset[str], name: str) -> Checked:
+        options = {
+            "layers": list(layers),
+            "in_float": sorted(in_float),
+            "saturating": self.saturating,
+            "granularity": self.granularity,
+        }
+        takes: Literal["uint8", "float32"] = "float32" if self.interface == "float32" else "uint8"
+        return self._save_openvino(lambda: self._openvino_int8(layers, in_float), "int8", takes, name, options)
 
     @cached_property
     def _openvino_source(self) -> Settled:
@@ -257,9 +326,7 @@ class Producer:
             granularity=self.granularity,
         )
 
-    def _openvino_int8(
-        self, layers: Sequence[int], in_float: frozenset[str]
-    ) -> tuple[Any, Precision, Literal["uint8", "float32"]]:
+    def _openvino_int8(self, layers: Sequence[int], in_float: frozenset[str]) -> Any:
         from calib.mixed import with_float_weights
         from converters import openvino_ir
 
@@ -276,25 +343,45 @@ class Producer:
             in_float=layers,
         )
         if self.interface == "float32":
-            return quantized, "int8", "float32"
-        return openvino_ir.with_pixel_input(quantized, preprocessing.mean, preprocessing.std), "int8", "uint8"
+            return quantized
+        return openvino_ir.with_pixel_input(quantized, preprocessing.mean, preprocessing.std)
 
     def _onnx(self) -> list[Checked]:
         from converters.onnx_file import float_onnx
 
-        path = self._write("model_fp32.onnx", float_onnx(self.frozen))
-        return [self._checked(Artifact.at(path, "onnx", "fp32", "float32", "probabilities"))]
+        def at(folder: Path) -> Artifact:
+            return Artifact.at(folder / "model_fp32.onnx", "onnx", "fp32", "float32", "probabilities")
+
+        def make(folder: Path) -> Difference:
+            (folder / "model_fp32.onnx").write_bytes(float_onnx(self.frozen))
+            return self._difference(at(folder))
+
+        difference = self._kept("ONNX", "model_fp32.onnx", {}, make)
+        return [Checked(at(self.folder), difference)]
 
     def _save_openvino(
-        self, model: Any, precision: Precision, takes: Literal["uint8", "float32"], name: str
+        self,
+        made: Callable[[], Any],
+        precision: Precision,
+        takes: Literal["uint8", "float32"],
+        name: str,
+        options: Mapping[str, Any],
     ) -> Checked:
         from converters import openvino_ir
 
-        path = self.folder / "openvino" / f"{name}.xml"
-        path.parent.mkdir(exist_ok=True)
-        openvino_ir.describe(model, self.described, normalises=takes == "uint8")
-        openvino_ir.save(model, path)
-        return self._checked(Artifact.at(path, "openvino", precision, takes, "probabilities", path.with_suffix(".bin")))
+        def at(folder: Path) -> Artifact:
+            path = folder / "openvino" / f"{name}.xml"
+            return Artifact.at(path, "openvino", precision, takes, "probabilities", path.with_suffix(".bin"))
+
+        def make(folder: Path) -> Difference:
+            model = made()
+            (folder / "openvino").mkdir(exist_ok=True)
+            openvino_ir.describe(model, self.described, normalises=takes == "uint8")
+            openvino_ir.save(model, folder / "openvino" / f"{name}.xml")
+            return self._difference(at(folder))
+
+        difference = self._kept(f"{precision} OpenVINO", f"openvino/{name}", options, make)
+        return Checked(at(self.folder), difference)
 
     @property
     def _input_range(self) -> Range:
@@ -310,14 +397,14 @@ class Producer:
         rows = [np.asarray(self.model(normalise(pixels[i : i + 1]), training=False)) for i in range(len(pixels))]
         return np.concatenate(rows)
 
-    def _checked(self, artifact: Artifact) -> Checked:
+    def _difference(self, artifact: Artifact) -> Difference:
         preprocessing = self.contract
         loaded = self._loaded(artifact)
         rows = [
             agent.scores(loaded, pixels, [*preprocessing.mean], [*preprocessing.std]) for pixels in self._check_pixels
         ]
         scores = log_probabilities(np.stack(rows), artifact.output)
-        return Checked(artifact, check(artifact.name, artifact.precision, self.reference, scores))
+        return check(artifact.name, artifact.precision, self.reference, scores)
 
     def _loaded(self, artifact: Artifact) -> agent.Model:
         if artifact.format == "openvino" and artifact.precision == "int8" and not self.saturating:
@@ -325,41 +412,12 @@ class Producer:
             return agent.OpenVINOModel(str(artifact.path), 1, replayed=True)
         return agent.FORMATS[artifact.format](str(artifact.path), 1)
 
-    def _write_tflite(self, name: str, data: bytes, takes: Interface) -> Path:
+    def _write_tflite(self, path: Path, data: bytes, takes: Interface) -> Path:
         from converters.tflite_metadata import with_metadata
 
         returns: Output = "logits" if takes == "int8" else "probabilities"
-        return self._write(name, with_metadata(data, self.described, takes, returns))
-
-    def _write(self, name: str, data: bytes) -> Path:
-        path = self.folder / name
-        path.write_bytes(data)
+        path.write_bytes(with_metadata(data, self.described, takes, returns))
         return path
-
-
-def openvino_source(
-    float_tflite: bytes,
-    calibrated: Callable[[], Calibrated],
-    images: Callable[[], Iterable[NDArray[np.float32]]],
-    recipe: str,
-    *,
-    saturating: bool,
-    seed: int,
-    granularity: Granularity = "channel",
-) -> Settled:
-    """The float `.tflite` that NNCF quantizes, and the steps of its weights where they are not NNCF's to choose.
-
-    Networks with swishes go as they are, and nothing is `calibrated` for them: the factors a calibration
-    puts around a swish keep OpenVINO from fusing it, and cost more than the settled weights bring.
-    """
-    from calib import graph, swish
-    from calib.calibrate import Settled, settled_for_saturation
-
-    if swish.swishes(graph.read(float_tflite)):
-        return Settled(float_tflite, ())
-    if saturating:
-        return settled_for_saturation(calibrated(), images, recipe, seed=seed, granularity=granularity)
-    return Settled(calibrated().model, ())
 
 
 def _guarded(make: Callable[[], T]) -> T:

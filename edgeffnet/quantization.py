@@ -237,6 +237,10 @@ class ModelProducer(Producer):
         return Description(Path(self.source.name).stem, labels=self.labels, **self.contract.to_dict())
 
     @property
+    def origin(self) -> dict[str, Any]:
+        return {"model": self.source.sha256, "preprocessing": self.stated.to_dict()}
+
+    @property
     def float_tflite(self) -> bytes:
         return self.source.data
 

@@ -15,6 +15,7 @@ from converters.check import Scores, log_probabilities
 from edgeffnet import floors, micro, selection
 from edgeffnet.architecture import Architecture
 from edgeffnet.budget import Budget
+from edgeffnet.cache.store import Cache
 from edgeffnet.errors import AccuracyError, TargetError
 from edgeffnet.mixed_precision import Bench, MixedPrecision, leave_in_float
 from edgeffnet.patience import Patience
@@ -71,12 +72,21 @@ class Winner:
 class Search:
     """Judges candidates in the request's order and remembers each verdict."""
 
-    def __init__(self, request: Request, images: ImagesOfBuild, target: Target, work: Path, steps: Steps) -> None:
+    def __init__(
+        self,
+        request: Request,
+        images: ImagesOfBuild,
+        target: Target,
+        work: Path,
+        steps: Steps,
+        cache: Cache | None = None,
+    ) -> None:
         self.request = request
         self.images = images
         self.target = target
         self.work = work
         self.steps = steps
+        self.cache = cache
         self.candidates: dict[str, Candidate] = {}
         self.probed: Probed | None = None
         self.seen: dict[str, Accuracy] = {}
@@ -105,6 +115,7 @@ class Search:
                 recipe=self.request.recipe,
                 granularity=self.request.granularity,
                 saturating=self.request.device.int8_saturates,
+                cache=self.cache,
             )
             self.candidates[name] = self._tried(self.candidates[name], producer)
             if self.candidates[name].verdict == "fits":
@@ -224,8 +235,8 @@ class Search:
         """Reads the calibration images before the slow import: a damaged one is told at once."""
         with self.steps("Reading calibration images"):
             _ = producer.pixels
-        with self.steps("Loading TensorFlow"):
-            _ = producer.model
+        with self.steps("Making the float model"):
+            _ = producer.float_tflite
 
     def _made(self, name: str, producer: Producer) -> Winner:
         with self.steps("Reading validation images"):

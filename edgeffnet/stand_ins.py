@@ -7,14 +7,8 @@ by all that made them.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -24,6 +18,8 @@ from converters.artifact import Artifact, Precision
 from converters.errors import ConversionError
 from edgeffnet import network
 from edgeffnet.architecture import Architecture
+from edgeffnet.cache.makers import makers
+from edgeffnet.cache.store import Cache
 from edgeffnet.errors import ArtifactError
 from edgeffnet.images import Pixels, Preprocessing
 
@@ -31,8 +27,6 @@ if TYPE_CHECKING:
     from calib.recipes import Recipe
 
 _PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
-_MADE_BY = ("edgeffnet", "tensorflow", "litert-quantizer")
-_KEPT_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -51,36 +45,26 @@ class Manner:
 PLAIN = Manner()
 
 
-def cache_folder() -> Path:
-    """Where stand-ins are kept between runs."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgeffnet" / "stand-ins"
-
-
 def make(
     architecture: Architecture, manner: Manner = PLAIN, *, cache: Path | None = None
 ) -> Mapping[Precision, Artifact]:
     """The fp32 and int8 `.tflite` of `architecture` with random weights, from the cache where they are there.
 
-    Raises ArtifactError where the architecture cannot be converted.
+    Raises ArtifactError where the architecture cannot be converted, UsageError where nothing can be kept.
     """
-    kept = cache_folder() if cache is None else cache
-    folder = kept / _key(architecture, manner)
-    if not folder.is_dir():
-        _make_room(kept)
-        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=kept))
-        try:
-            for precision, data in _converted(architecture, manner).items():
-                (partial / f"model_{precision}.tflite").write_bytes(data)
-            partial.rename(folder)
-        except ConversionError as error:
-            raise ArtifactError(f"{architecture.name}: {error}") from error
-        except OSError:
-            if not folder.is_dir():  # another process may have made it meanwhile
-                raise
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    os.utime(folder)
-    return {precision: _artifact(folder, precision, manner) for precision in _PRECISIONS}
+    network_ = {key: value for key, value in asdict(architecture).items() if key not in ("name", "phi", "rule")}
+    made_from = {**makers(), "architecture": network_, "manner": asdict(manner)}
+
+    def fill(folder: Path) -> None:
+        for precision, data in _converted(architecture, manner).items():
+            (folder / f"model_{precision}.tflite").write_bytes(data)
+
+    kept = Cache.of_user() if cache is None else Cache(cache)
+    try:
+        place = kept.path("stand-in", made_from, fill)
+    except ConversionError as error:
+        raise ArtifactError(f"{architecture.name}: {error}") from error
+    return {precision: _artifact(place, precision, manner) for precision in _PRECISIONS}
 
 
 def contract(architecture: Architecture, manner: Manner = PLAIN) -> tuple[Preprocessing, Pixels]:
@@ -126,24 +110,3 @@ def _by_shape(recipe: str) -> Recipe:
     return Recipe(
         f"{recipe}, by shape", tuple(Ranges("min/max") if isinstance(step, Ranges) else step for step in steps)
     )
-
-
-def _key(architecture: Architecture, manner: Manner) -> str:
-    network_ = {key: value for key, value in asdict(architecture).items() if key not in ("name", "phi", "rule")}
-    versions = {package: metadata.version(package) for package in _MADE_BY}
-    text = json.dumps([network_, asdict(manner), versions], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _make_room(kept: Path) -> None:
-    """Removes the stand-ins that were used longest ago, down to what is kept."""
-    kept.mkdir(parents=True, exist_ok=True)
-    folders = sorted((path for path in kept.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
-    sizes = {folder: sum(file.stat().st_size for file in folder.iterdir()) for folder in folders}
-    total = sum(sizes.values())
-    for folder in folders:
-        if total <= _KEPT_BYTES:
-            return
-        if not folder.name.startswith(".partial-"):
-            shutil.rmtree(folder, ignore_errors=True)
-            total -= sizes[folder]

@@ -7,12 +7,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+
+# What earlier builds left on this machine must not answer for this one.
+_CACHE = tempfile.TemporaryDirectory(prefix="edgeffnet-test-cache-")
+os.environ["EDGEFFNET_CACHE"] = _CACHE.name
 
 # A shell's background job starts with Ctrl-C ignored, and so would every process the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -140,6 +140,8 @@ def _build(options: dict[str, Any], before: Mapping[str, Any], target: str | Non
         calib_count=selection["count"],
         calib_choice=selection["how"],
         bundle=options.pop("parts"),
+        # Whether the same comes out again is the question.
+        cached=False,
         **options,
     )
 
