@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeffnet.architecture import Architecture, Stage
+from edgeffnet.bases import BASES
 from edgeffnet.errors import DataError
 from edgeffnet.images import Preprocessing
 from edgeffnet.weights import safetensors_file
@@ -81,7 +82,8 @@ def _parsed(values: Mapping[str, Any], source: str) -> Statement:
         if field.type in ("int", "float") and not isinstance(stated[field.name], int | float):
             raise DataError(f"{source}: its architecture has an impossible {field.name}")
     architecture = Architecture(**stated)
-    if architecture.family not in ("lite", "efficientnet") or architecture.padding not in ("same", "symmetric"):
+    base = BASES.get(architecture.family)
+    if base is None or base.block != architecture.block or architecture.padding not in ("same", "symmetric"):
         raise DataError(f"{source}: its architecture is of no family known here")
     labels = tuple(str(name) for name in values["labels"])
     if len(labels) != architecture.classes:
