@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeffnet.architecture import Architecture, Stage
+from edgeffnet.bases import BASES
 from edgeffnet.errors import DataError
 from edgeffnet.images import Preprocessing
 from edgeffnet.weights import safetensors_file
@@ -88,7 +89,8 @@ def _parsed(values: Mapping[str, Any], source: str) -> Statement:
         for field in fields(part):
             if not _possible(getattr(part, field.name), field):
                 raise DataError(f"{source}: its architecture has an impossible {field.name}")
-    if architecture.family not in ("lite", "efficientnet") or architecture.padding not in ("same", "symmetric"):
+    base = BASES.get(architecture.family)
+    if base is None or base.block != architecture.block or architecture.padding not in ("same", "symmetric"):
         raise DataError(f"{source}: its architecture is of no family known here")
     labels = tuple(str(name) for name in values["labels"])
     if len(labels) != architecture.classes:
@@ -101,7 +103,8 @@ def _possible(value: Any, field: Field[Any]) -> bool:
     """Whether a field of an architecture can have that value; words are checked elsewhere."""
     if field.type == "int":
         most = _MOST_BLOCKS if field.name == "repeats" else _LARGEST_NUMBER
-        return type(value) is int and 0 < value <= most
+        least = 0 if field.name == "head_channels" else 1
+        return type(value) is int and least <= value <= most
     if field.type == "float":
         return type(value) in (int, float) and abs(value) <= _LARGEST_NUMBER
     return True
