@@ -21,11 +21,12 @@ from edgeffnet.commands.completion import device_names
 from edgeffnet.commands.doctor import doctor as doctor_command
 from edgeffnet.commands.int8 import int8_options
 from edgeffnet.commands.limits import budget_of, limit_options
-from edgeffnet.commands.networks import class_option, network_options, rule_options
+from edgeffnet.commands.networks import network_options
 from edgeffnet.commands.profile import profile as profile_command
 from edgeffnet.commands.quantize import quantize as quantize_command
 from edgeffnet.commands.report import report as report_command
 from edgeffnet.commands.report import say_missing_page
+from edgeffnet.commands.scale import scale as scale_command
 from edgeffnet.commands.target import target as target_commands
 from edgeffnet.commands.train import train as train_command
 from edgeffnet.commands.training import networks_to_train, saying_what_is_kept, training_of, training_options
@@ -381,51 +382,6 @@ def devices(name: str | None, explain: bool, precision: str, as_json: bool) -> N
         device_tables.show_details(device_tables.details(name))
 
 
-@main.command()
-@click.option("--variant", "variants", multiple=True, help="A variant such as lite0 or b3; repeat for more.")
-@click.option("--phi", "phis", multiple=True, type=float, help="A compound coefficient, such as 0.35; repeat for more.")
-@rule_options
-@class_option
-@limit_options
-@click.option("--device", shell_complete=device_names, help="Add the estimated int8 latency on this device.")
-@click.option("--csv", "as_csv", is_flag=True, help="CSV to standard output.")
-@_as_json
-def scale(variants: tuple[str, ...], phis: tuple[float, ...], device: str | None, **options: Any) -> None:
-    """Show what networks are and cost; all official variants when none is named.
-
-    With a budget (--max-...) it finds the largest real phi within all of it, and says which part
-    binds. Published figures stand in brackets beside ours, which count every convolution and dense layer.
-
-    \b
-    Examples:
-      edgeffnet scale --variant lite0
-      edgeffnet scale --phi 0.35 --phi -1.5 --device rpi4
-      edgeffnet scale --family efficientnet --phi -1 --rule tinynet --json
-      edgeffnet scale --device rpi4 --max-latency 25ms --max-size 5MB
-      edgeffnet scale --family efficientnet --rule tinynet --max-macs 150M --max-memory 2MB
-    """
-    from edgeffnet.report import scale_tables
-    from edgeffnet.wanted import NetworkOptions
-
-    as_csv, as_json = options.pop("as_csv"), options.pop("as_json")
-    if as_csv and as_json:
-        raise UsageError("--csv and --json: give one of them")
-    budget = budget_of(options)
-    networks = NetworkOptions(**options)
-    if not budget.limits:
-        rows = scale_tables.rows(variants, phis, networks, device)
-    elif variants or phis:
-        raise UsageError("a budget finds its own phi: leave out --variant and --phi, or the budget")
-    else:
-        rows = scale_tables.largest(budget, networks, device)
-    if as_json:
-        click.echo(json.dumps(rows, indent=2))
-    elif as_csv:
-        click.echo(scale_tables.to_csv(rows), nl=False)
-    else:
-        scale_tables.show(rows)
-
-
 main.add_command(audit_command)
 main.add_command(verify_command)
 main.add_command(rebuild_command)
@@ -436,5 +392,6 @@ main.add_command(doctor_command)
 main.add_command(profile_command)
 main.add_command(quantize_command)
 main.add_command(report_command)
+main.add_command(scale_command)
 main.add_command(target_commands)
 main.add_command(train_command)

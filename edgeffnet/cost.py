@@ -1,18 +1,18 @@
 """What a network costs, counted from its Architecture alone: no framework is imported.
 
-Operators are those of the deployed form: batch-norm folded, ReLU6 fused into its convolution,
+Operators are those of the deployed form: batch-norm folded, ReLU and ReLU6 fused into what they follow,
 swish as a sigmoid and a product (two passes over memory), bias always present.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from edgeffnet.architecture import Architecture, Block
+from edgeffnet.architecture import Architecture, Block, BlockKind
 
-Kind = Literal["conv", "pointwise", "depthwise", "dense", "sigmoid", "multiply", "add", "mean", "pad"]
+Kind = Literal["conv", "pointwise", "depthwise", "dense", "sigmoid", "multiply", "add", "mean", "max", "pad"]
 Precision = Literal["int8", "fp32"]
 
 # Of an activation or a weight.
@@ -37,7 +37,7 @@ class Operator:
     """One operator at batch 1.
 
     `macs` counts multiply-adds of convolutions and dense layers (0 elsewhere); `parameters` counts
-    trainable ones as training sees them (batch-norm's scale and shift instead of a bias);
+    trainable ones as training sees them (batch-norm's scale and shift instead of a bias, or beside it);
     `weights` counts the stored elements, `biases` of them biases; `live` is the activation elements
     alive while it runs, its own included.
     """
@@ -97,17 +97,18 @@ class Cost:
 
 def operators(architecture: Architecture) -> tuple[Operator, ...]:
     """The network's operators in execution order."""
-    graph = _Graph()
-    swish = architecture.activation == "swish"
-    x = Tensor("input", architecture.resolution, 3)
-    x = graph.conv("stem_conv", x, architecture.stem_channels, kernel=3, stride=2, padding=architecture.padding)
-    x = graph.swish("stem_activation", x) if swish else x
-    for block in architecture.blocks():
-        x = _block(graph, block, x, swish, architecture.padding)
-    x = graph.conv("top_conv", x, architecture.head_channels)
-    x = graph.swish("top_activation", x) if swish else x
+    net = architecture
+    graph = _Graph(net)
+    x = Tensor("input", net.resolution, 3)
+    x = graph.conv("stem_conv", x, net.stem_channels, kernel=net.stem_kernel, stride=2)
+    x = graph.activate("stem_activation", x)
+    x = graph.pool("stem_pool", x) if net.stem_pool else x
+    for block in net.blocks():
+        x = _BLOCKS[block.kind](graph, block, x)
+    if net.head_channels:
+        x = graph.activate("top_activation", graph.conv("top_conv", x, net.head_channels))
     x = graph.mean("avg_pool", x)
-    graph.dense("predictions", x, architecture.classes)
+    graph.dense("predictions", x, net.classes)
     return _with_live(graph.drafts)
 
 
@@ -138,17 +139,17 @@ def float_bytes(architecture: Architecture) -> int:
     return 4 * (weights + max(op.live for op in ops))
 
 
-def _block(graph: _Graph, block: Block, entry: Tensor, swish: bool, padding: str) -> Tensor:
+def _mbconv(graph: _Graph, block: Block, entry: Tensor) -> Tensor:
     x = entry
     if block.expand != 1:
         x = graph.conv(f"{block.name}_expand_conv", x, block.expanded_channels)
-        x = graph.swish(f"{block.name}_expand_activation", x) if swish else x
-    x = graph.depthwise(f"{block.name}_dwconv", x, block.kernel, block.stride, padding)
-    x = graph.swish(f"{block.name}_activation", x) if swish else x
+        x = graph.activate(f"{block.name}_expand_activation", x)
+    x = graph.depthwise(f"{block.name}_dwconv", x, block.kernel, block.stride)
+    x = graph.activate(f"{block.name}_activation", x)
     if block.se_channels:
         gate = graph.mean(f"{block.name}_se_squeeze", x)
         gate = graph.conv(f"{block.name}_se_reduce", gate, block.se_channels, batch_norm=False)
-        gate = graph.swish(f"{block.name}_se_reduce_activation", gate) if swish else gate
+        gate = graph.activate(f"{block.name}_se_reduce_activation", gate)
         gate = graph.conv(f"{block.name}_se_expand", gate, x.channels, batch_norm=False)
         gate = graph.elementwise(f"{block.name}_se_gate", "sigmoid", gate)
         x = graph.elementwise(f"{block.name}_se_excite", "multiply", x, gate)
@@ -156,38 +157,66 @@ def _block(graph: _Graph, block: Block, entry: Tensor, swish: bool, padding: str
     return graph.elementwise(f"{block.name}_add", "add", entry, x) if block.residual else x
 
 
+def _separable(graph: _Graph, block: Block, x: Tensor) -> Tensor:
+    x = graph.depthwise(f"{block.name}_dwconv", x, block.kernel, block.stride)
+    x = graph.activate(f"{block.name}_activation", x)
+    x = graph.conv(f"{block.name}_project_conv", x, block.out_channels)
+    return graph.activate(f"{block.name}_project_activation", x)
+
+
+def _bottleneck(graph: _Graph, block: Block, entry: Tensor) -> Tensor:
+    name, shortcut = block.name, entry
+    if block.projected:
+        shortcut = graph.conv(f"{name}_shortcut_conv", entry, block.out_channels, stride=block.stride)
+    x = graph.conv(f"{name}_reduce_conv", entry, block.expanded_channels, stride=block.stride)
+    x = graph.activate(f"{name}_reduce_activation", x)
+    x = graph.conv(f"{name}_conv", x, block.expanded_channels, kernel=block.kernel)
+    x = graph.activate(f"{name}_activation", x)
+    x = graph.conv(f"{name}_project_conv", x, block.out_channels)
+    x = graph.elementwise(f"{name}_add", "add", shortcut, x)
+    return graph.activate(f"{name}_add_activation", x)
+
+
+_BLOCKS: dict[BlockKind, Callable[[_Graph, Block, Tensor], Tensor]] = {
+    "mbconv": _mbconv,
+    "separable": _separable,
+    "bottleneck": _bottleneck,
+}
+
 # An Operator's fields up to `live`, which is known only once the whole graph is.
 _Draft = tuple[str, Kind, tuple[Tensor, ...], Tensor, int, int, int, int, int]
 
 
 class _Graph:
-    """Collects operators; each method adds one (swish: two) and returns the tensor it writes."""
+    """Collects a network's operators; each method adds what it names and returns the tensor written last."""
 
-    def __init__(self) -> None:
+    def __init__(self, architecture: Architecture) -> None:
+        self.architecture = architecture
         self.drafts: list[_Draft] = []
 
     def conv(
-        self,
-        name: str,
-        x: Tensor,
-        channels: int,
-        kernel: int = 1,
-        stride: int = 1,
-        batch_norm: bool = True,
-        padding: str = "same",
+        self, name: str, x: Tensor, channels: int, kernel: int = 1, stride: int = 1, batch_norm: bool = True
     ) -> Tensor:
-        x = self._pad(name, x, kernel, stride, padding)
+        x = self._pad(name, x, kernel, stride)
         weights = kernel * kernel * x.channels * channels
         kind: Kind = "pointwise" if kernel == 1 else "conv"
-        return self._convolution(name, kind, x, channels, kernel, stride, weights, batch_norm, padding)
+        return self._convolution(name, kind, x, channels, kernel, stride, weights, batch_norm)
 
-    def depthwise(self, name: str, x: Tensor, kernel: int, stride: int, padding: str) -> Tensor:
-        x = self._pad(name, x, kernel, stride, padding)
+    def depthwise(self, name: str, x: Tensor, kernel: int, stride: int) -> Tensor:
+        x = self._pad(name, x, kernel, stride)
         weights = kernel * kernel * x.channels
-        return self._convolution(name, "depthwise", x, x.channels, kernel, stride, weights, True, padding)
+        return self._convolution(name, "depthwise", x, x.channels, kernel, stride, weights, True)
 
-    def swish(self, name: str, x: Tensor) -> Tensor:
+    def activate(self, name: str, x: Tensor) -> Tensor:
+        """What is not fused: a swish's two operators."""
+        if self.architecture.activation != "swish":
+            return x
         return self.elementwise(name, "multiply", x, self.elementwise(f"{name}_sigmoid", "sigmoid", x))
+
+    def pool(self, name: str, x: Tensor) -> Tensor:
+        """Maxima of 3 x 3, strided by 2."""
+        x = self._pad(name, x, 3, 2)
+        return self._add(name, "max", (x,), Tensor(name, self._size(x, 3, 2), x.channels), 3, 2)
 
     def elementwise(self, name: str, kind: Kind, *inputs: Tensor) -> Tensor:
         return self._add(name, kind, inputs, Tensor(name, inputs[0].size, inputs[0].channels))
@@ -200,25 +229,23 @@ class _Graph:
         macs = x.channels * channels
         return self._add(name, "dense", (x,), Tensor(name, 1, channels), macs=macs, parameters=stored, weights=stored)
 
-    def _pad(self, name: str, x: Tensor, kernel: int, stride: int, padding: str) -> Tensor:
-        if padding == "same" or stride == 1:
+    def _pad(self, name: str, x: Tensor, kernel: int, stride: int) -> Tensor:
+        if not self._pads(kernel, stride):
             return x
         return self._add(f"{name}_pad", "pad", (x,), Tensor(f"{name}_pad", x.size + kernel - 1, x.channels))
 
+    def _pads(self, kernel: int, stride: int) -> bool:
+        """Whether an operator of its own pads."""
+        return self.architecture.padding != "same" and stride > 1 and kernel > 1
+
+    def _size(self, x: Tensor, kernel: int, stride: int) -> int:
+        return -(-(x.size - kernel + 1 if self._pads(kernel, stride) else x.size) // stride)
+
     def _convolution(
-        self,
-        name: str,
-        kind: Kind,
-        x: Tensor,
-        channels: int,
-        kernel: int,
-        stride: int,
-        weights: int,
-        batch_norm: bool,
-        padding: str,
+        self, name: str, kind: Kind, x: Tensor, channels: int, kernel: int, stride: int, weights: int, batch_norm: bool
     ) -> Tensor:
-        padded = padding != "same" and stride > 1
-        size = -(-(x.size - kernel + 1 if padded else x.size) // stride)
+        size = self._size(x, kernel, stride)
+        biased = not batch_norm or self.architecture.biased
         return self._add(
             name,
             kind,
@@ -227,7 +254,7 @@ class _Graph:
             kernel,
             stride,
             macs=size * size * weights,
-            parameters=weights + channels * (2 if batch_norm else 1),
+            parameters=weights + channels * (2 * batch_norm + biased),
             weights=weights + channels,
         )
 

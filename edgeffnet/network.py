@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from calib.folding import fold_batch_norm
 from edgeffnet.architecture import Architecture, Block
+from edgeffnet.convolutions import convolutions
 from edgeffnet.errors import DataError
 from edgeffnet.images import Preprocessing
 
@@ -27,39 +28,15 @@ Output = Literal["logits", "probabilities"]
 _BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
-def _convolutions(architecture: Architecture) -> list[tuple[str, str, tuple[int, ...], int]]:
-    """(layer, its batch-norm or "", kernel shape in Keras' layout, output channels), in order."""
-    net = architecture
-    rows: list[tuple[str, str, tuple[int, ...], int]] = [
-        ("stem_conv", "stem_bn", (3, 3, 3, net.stem_channels), net.stem_channels)
-    ]
-    for block in net.blocks():
-        name, expanded = block.name, block.expanded_channels
-        if block.expand != 1:
-            rows.append((f"{name}_expand_conv", f"{name}_expand_bn", (1, 1, block.in_channels, expanded), expanded))
-        rows.append((f"{name}_dwconv", f"{name}_bn", (block.kernel, block.kernel, expanded, 1), expanded))
-        if block.se_channels:
-            squeezed = block.se_channels
-            rows.append((f"{name}_se_reduce", "", (1, 1, expanded, squeezed), squeezed))
-            rows.append((f"{name}_se_expand", "", (1, 1, squeezed, expanded), expanded))
-        rows.append(
-            (f"{name}_project_conv", f"{name}_project_bn", (1, 1, expanded, block.out_channels), block.out_channels)
-        )
-    last = net.stages[-1].channels
-    rows.append(("top_conv", "top_bn", (1, 1, last, net.head_channels), net.head_channels))
-    rows.append(("predictions", "", (net.head_channels, net.classes), net.classes))
-    return rows
-
-
 def tensor_shapes(architecture: Architecture, *, folded: bool = False) -> dict[str, tuple[int, ...]]:
     """Every tensor of the network as "layer/tensor" -> shape; `folded` has biases for batch-norms."""
     shapes: dict[str, tuple[int, ...]] = {}
-    for layer, norm, kernel, channels in _convolutions(architecture):
-        shapes[f"{layer}/kernel"] = kernel
-        if norm and not folded:
-            shapes.update({f"{norm}/{tensor}": (channels,) for tensor in _BATCH_NORM})
-        else:
-            shapes[f"{layer}/bias"] = (channels,)
+    for layer in convolutions(architecture):
+        shapes[f"{layer.name}/kernel"] = layer.kernel
+        if layer.biased or folded:
+            shapes[f"{layer.name}/bias"] = (layer.channels,)
+        if layer.norm and not folded:
+            shapes.update({f"{layer.norm}/{tensor}": (layer.channels,) for tensor in _BATCH_NORM})
     return shapes
 
 
@@ -90,16 +67,18 @@ def check(architecture: Architecture, tensors: Tensors, source: str, names: Mapp
 def fold(architecture: Architecture, tensors: Tensors) -> dict[str, NDArray[np.float32]]:
     """The tensors of the same function without batch-norm: each convolution has a bias instead."""
     folded: dict[str, NDArray[np.float32]] = {}
-    for layer, norm, _, _ in _convolutions(architecture):
-        kernel = tensors[f"{layer}/kernel"]
-        if norm:
-            gamma, beta, mean, variance = (tensors[f"{norm}/{tensor}"] for tensor in _BATCH_NORM)
-            axis = 2 if layer.endswith("dwconv") else 3
-            folded[f"{layer}/kernel"], folded[f"{layer}/bias"] = fold_batch_norm(
+    for layer in convolutions(architecture):
+        kernel, name = tensors[f"{layer.name}/kernel"], layer.name
+        if layer.norm:
+            gamma, beta, mean, variance = (tensors[f"{layer.norm}/{tensor}"] for tensor in _BATCH_NORM)
+            # Batch-norm subtracts its mean from what the bias has moved.
+            mean = mean - tensors[f"{name}/bias"] if layer.biased else mean
+            axis = 2 if layer.depthwise else 3
+            folded[f"{name}/kernel"], folded[f"{name}/bias"] = fold_batch_norm(
                 kernel, gamma, beta, mean, variance, architecture.bn_epsilon, axis
             )
         else:
-            folded[f"{layer}/kernel"], folded[f"{layer}/bias"] = kernel, tensors[f"{layer}/bias"]
+            folded[f"{name}/kernel"], folded[f"{name}/bias"] = kernel, tensors[f"{name}/bias"]
     return folded
 
 
@@ -127,13 +106,15 @@ def build(
     inputs = keras.Input(shape=shape, batch_size=batch, name="image")
     builder = _Builder(net, folded)
     x = inputs if normalise is None else keras.layers.DepthwiseConv2D(1, name="normalise")(inputs)
-    x = builder.conv(x, "stem_conv", "stem_bn", net.stem_channels, 3, 2)
+    x = builder.conv(x, "stem_conv", "stem_bn", net.stem_channels, net.stem_kernel, 2)
     x = builder.activate(x, "stem_activation")
+    x = builder.pool(x, "stem_pool") if net.stem_pool else x
     blocks = list(net.blocks())
     for index, block in enumerate(blocks):
         x = builder.block(x, block, drop_connect * index / len(blocks))
-    x = builder.conv(x, "top_conv", "top_bn", net.head_channels)
-    x = builder.activate(x, "top_activation")
+    if net.head_channels:
+        x = builder.conv(x, "top_conv", "top_bn", net.head_channels)
+        x = builder.activate(x, "top_activation")
     x = keras.layers.GlobalAveragePooling2D(name="avg_pool")(x)
     if not folded:
         x = keras.layers.Dropout(net.dropout, name="top_dropout")(x)
@@ -178,7 +159,7 @@ def extract(model: keras.Model) -> dict[str, NDArray[np.float32]]:
 
 
 class _Builder:
-    """Keras layers with this project's names, in the folded or the trainable form."""
+    """Keras layers with this project's names, in the folded or the trainable form; biased where the network is."""
 
     def __init__(self, architecture: Architecture, folded: bool) -> None:
         self.architecture = architecture
@@ -187,6 +168,10 @@ class _Builder:
     def block(self, entry: keras.KerasTensor, block: Block, dropped: float = 0.0) -> keras.KerasTensor:
         import keras
 
+        if block.kind == "separable":
+            return self._separable(entry, block)
+        if block.kind == "bottleneck":
+            return self._bottleneck(entry, block, dropped)
         name, x = block.name, entry
         if block.expand != 1:
             x = self.conv(x, f"{name}_expand_conv", f"{name}_expand_bn", block.expanded_channels)
@@ -201,11 +186,38 @@ class _Builder:
             gate = keras.layers.Activation("sigmoid", name=f"{name}_se_gate")(gate)
             x = keras.layers.Multiply(name=f"{name}_se_excite")([x, gate])
         x = self.conv(x, f"{name}_project_conv", f"{name}_project_bn", block.out_channels)
-        if not block.residual:
-            return x
+        return self._add(name, x, entry, dropped) if block.residual else x
+
+    def _separable(self, x: keras.KerasTensor, block: Block) -> keras.KerasTensor:
+        name = block.name
+        x = self.activate(self._depthwise(x, block), f"{name}_activation")
+        x = self.conv(x, f"{name}_project_conv", f"{name}_project_bn", block.out_channels)
+        return self.activate(x, f"{name}_project_activation")
+
+    def _bottleneck(self, entry: keras.KerasTensor, block: Block, dropped: float) -> keras.KerasTensor:
+        name, inner, leaving = block.name, block.expanded_channels, block.out_channels
+        shortcut = entry
+        if block.projected:
+            shortcut = self.conv(entry, f"{name}_shortcut_conv", f"{name}_shortcut_bn", leaving, stride=block.stride)
+        x = self.conv(entry, f"{name}_reduce_conv", f"{name}_reduce_bn", inner, stride=block.stride)
+        x = self.activate(x, f"{name}_reduce_activation")
+        x = self.activate(self.conv(x, f"{name}_conv", f"{name}_bn", inner, block.kernel), f"{name}_activation")
+        x = self.conv(x, f"{name}_project_conv", f"{name}_project_bn", leaving)
+        return self.activate(self._add(name, x, shortcut, dropped), f"{name}_add_activation")
+
+    def _add(self, name: str, x: keras.KerasTensor, shortcut: keras.KerasTensor, dropped: float) -> keras.KerasTensor:
+        import keras
+
         if dropped:
             x = keras.layers.Dropout(dropped, noise_shape=(None, 1, 1, 1), name=f"{name}_drop")(x)
-        return keras.layers.Add(name=f"{name}_add")([x, entry])
+        return keras.layers.Add(name=f"{name}_add")([x, shortcut])
+
+    def pool(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+        """Maxima of 3 x 3, strided by 2; what is pooled is never negative, so zeros pad it."""
+        import keras
+
+        x, padding = self._pad(x, name, 3, 2)
+        return keras.layers.MaxPooling2D(3, 2, padding, name=name)(x)
 
     def conv(
         self, x: keras.KerasTensor, name: str, norm: str, channels: int, kernel: int = 1, stride: int = 1
@@ -213,14 +225,16 @@ class _Builder:
         import keras
 
         x, padding = self._pad(x, name, kernel, stride)
-        x = keras.layers.Conv2D(channels, kernel, stride, padding, use_bias=self.folded, name=name)(x)
+        biased = self.folded or self.architecture.biased
+        x = keras.layers.Conv2D(channels, kernel, stride, padding, use_bias=biased, name=name)(x)
         return self._normalise(x, norm)
 
     def activate(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         import keras
 
-        if self.architecture.activation == "relu6":
-            return keras.layers.ReLU(6.0, name=name)(x)
+        if self.architecture.activation in ("relu", "relu6"):
+            bound = 6.0 if self.architecture.activation == "relu6" else None
+            return keras.layers.ReLU(bound, name=name)(x)
         return keras.layers.Activation("swish", name=name)(x)
 
     def _depthwise(self, x: keras.KerasTensor, block: Block) -> keras.KerasTensor:
@@ -234,7 +248,7 @@ class _Builder:
     def _pad(self, x: keras.KerasTensor, name: str, kernel: int, stride: int) -> tuple[keras.KerasTensor, str]:
         import keras
 
-        if self.architecture.padding == "same" or stride == 1:
+        if self.architecture.padding == "same" or stride == 1 or kernel == 1:
             return x, "same"
         return keras.layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad")(x), "valid"
 

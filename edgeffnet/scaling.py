@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from edgeffnet import cost
-from edgeffnet.architecture import Architecture, Family, Stage
+from edgeffnet.architecture import Architecture, Family
+from edgeffnet.bases import BASES, End
 from edgeffnet.errors import UsageError
 from edgeffnet.rules import Coefficients as Coefficients
 from edgeffnet.rules import CompoundRule as CompoundRule
@@ -22,18 +23,6 @@ MINIMUM_RESOLUTION = 32
 # Far beyond any machine, and small enough that the sizes computed from it still fit into floats.
 _LARGEST_MULTIPLIER = 1e30
 
-# Table 1 of the paper; EfficientNet-Lite keeps these stages.
-_BASE_STAGES = (
-    Stage(kernel=3, stride=1, expand=1, channels=16, repeats=1),
-    Stage(kernel=3, stride=2, expand=6, channels=24, repeats=2),
-    Stage(kernel=5, stride=2, expand=6, channels=40, repeats=2),
-    Stage(kernel=3, stride=2, expand=6, channels=80, repeats=3),
-    Stage(kernel=5, stride=1, expand=6, channels=112, repeats=3),
-    Stage(kernel=5, stride=2, expand=6, channels=192, repeats=4),
-    Stage(kernel=3, stride=1, expand=6, channels=320, repeats=1),
-)
-_STEM_CHANNELS = 32
-_HEAD_CHANNELS = 1280
 _DIVISOR = 8
 
 
@@ -117,25 +106,23 @@ def scale(
 ) -> Architecture:
     """The base network of `family` at `coefficients`.
 
-    Lite leaves stem (32), head (1280) and the repeats of its first and last stage unscaled,
-    drops squeeze-and-excitation and uses ReLU6. `shrinking` is TinyNet's convention for networks
-    below the base one: stem and head unscaled, repeats to the nearest integer rather than up.
+    What a family keeps unscaled is said in `edgeffnet.bases`; Lite, say, its stem, its head and the repeats of
+    its first and last stage. `shrinking` is TinyNet's convention for networks below the base one: stem and head
+    unscaled, repeats to the nearest integer rather than up.
     Raises UsageError for a network with a layer of no channels, a stage of no blocks, or an input
     under 32 pixels.
     """
     _check(coefficients, classes)
-    lite = family == "lite"
-    fixed_ends = lite or shrinking
-    last = len(_BASE_STAGES) - 1
+    base = BASES[family]
     stages = tuple(
         replace(
             stage,
             channels=_channels(stage.channels, coefficients.width),
             repeats=stage.repeats
-            if lite and index in (0, last)
+            if index in base.fixed_repeats
             else _repeats(stage.repeats, coefficients.depth, shrinking),
         )
-        for index, stage in enumerate(_BASE_STAGES)
+        for index, stage in enumerate(base.stages)
     )
     return Architecture(
         name=name,
@@ -145,13 +132,19 @@ def scale(
         width=coefficients.width,
         depth=coefficients.depth,
         resolution=coefficients.resolution,
-        stem_channels=_STEM_CHANNELS if fixed_ends else _channels(_STEM_CHANNELS, coefficients.width),
+        stem_channels=_end(base.stem_channels, base.stem, coefficients.width, shrinking),
         stages=stages,
-        head_channels=_HEAD_CHANNELS if fixed_ends else _channels(_HEAD_CHANNELS, coefficients.width),
-        activation="relu6" if lite else "swish",
-        se_ratio=0.0 if lite else 0.25,
+        head_channels=_end(base.head_channels, base.head, coefficients.width, shrinking),
+        activation=base.activation,
+        se_ratio=base.se_ratio,
         dropout=dropout,
         classes=classes,
+        bn_epsilon=base.bn_epsilon,
+        padding=base.padding,
+        block=base.block,
+        stem_kernel=base.stem_kernel,
+        stem_pool=base.stem_pool,
+        biased=base.biased,
     )
 
 
@@ -265,6 +258,13 @@ def _channels(base: int, width: float) -> int:
     if channels < _DIVISOR / 2:
         raise UsageError(f"width {width:g} leaves a layer of {base} channels with none (rounded to multiples of 8)")
     return round_channels(channels)
+
+
+def _end(base: int, end: End, width: float, shrinking: bool) -> int:
+    """Channels of a stem or head; 0 where there is none."""
+    if base == 0 or shrinking or end == "fixed":
+        return base
+    return _channels(base, max(1.0, width) if end == "never narrower" else width)
 
 
 def _repeats(base: int, depth: float, shrinking: bool) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal
 
 from edgeffnet import cost, rules, scaling, weights
-from edgeffnet.architecture import Architecture, Family
+from edgeffnet.architecture import Architecture
+from edgeffnet.bases import family_named
 from edgeffnet.errors import DataError, UsageError
 from edgeffnet.images import Preprocessing, read_preprocessing
 from edgeffnet.labels import imagenet as imagenet_names
@@ -93,6 +94,7 @@ def candidates(options: NetworkOptions, seed: int) -> tuple[Wanted, ...]:
     if options.variant is not None and options.phi is not None:
         raise UsageError("--variant and --phi name different networks: give one of them")
     check_rule(options, by_rule=options.phi is not None)
+    check_source(options)
     overrides = Overrides(options.width, options.depth, options.resolution)
     if options.phi == "any":
         return _at_any_phi(options, seed)
@@ -121,6 +123,10 @@ def candidates(options: NetworkOptions, seed: int) -> tuple[Wanted, ...]:
     if not plain:
         raise UsageError("--width, --depth and --resolution change one network: name it with --variant or --phi")
     names = [name for name, found in VARIANTS.items() if found.family == options.family]
+    if not names:
+        raise UsageError(
+            f"--arch {options.family} has no variants to choose from: give --phi (0: as published, or any)"
+        )
     if options.weights == "imagenet" and options.family == "lite":
         names = [name for name in names if name in packages.available()]
         if not names:
@@ -175,15 +181,32 @@ def at_other_sizes(networks: Sequence[Wanted]) -> tuple[Wanted, ...]:
 
 def check_rule(options: NetworkOptions, *, by_rule: bool) -> None:
     """UsageError for an unknown family, or for options of a scaling rule where none is at work."""
-    if options.family not in get_args(Family):
-        raise UsageError(f"--family {options.family!r} is unknown; there are: lite, efficientnet")
+    family_named(options.family)
     default = NetworkOptions()
+    if options.rule == "tinynet" and not has_variants(options.family):
+        raise UsageError(f"--rule tinynet is made for EfficientNet, not for --arch {options.family}")
     constants = [name for name in ("alpha", "beta", "gamma") if getattr(options, name) != getattr(default, name)]
     if constants and options.rule != "compound":
         raise UsageError(f"--{constants[0]} belongs to the compound rule, not to --rule {options.rule}")
     changed = [*constants, *(["rule"] if options.rule != default.rule else [])]
     if changed and not by_rule:
         raise UsageError(f"--{changed[0]} changes what --phi gives; official variants are as they are: give --phi")
+
+
+def has_variants(family: str) -> bool:
+    """Whether `family` has official networks beside the one at phi 0."""
+    return any(variant.family == family for variant in VARIANTS.values())
+
+
+def check_source(options: NetworkOptions) -> None:
+    """UsageError where the family's weights can be had from nowhere."""
+    if options.variant is not None or has_variants(options.family) or options.weights == "random":
+        return
+    if statement_in(options.weights) is None:
+        raise UsageError(
+            f"--weights {options.weights}: weights of {options.family} cannot be read, but for those that "
+            "`edgeffnet train` wrote; --weights random measures what needs none"
+        )
 
 
 def architecture_at(options: NetworkOptions, phi: float) -> Architecture:
@@ -193,7 +216,7 @@ def architecture_at(options: NetworkOptions, phi: float) -> Architecture:
         rule = rules.CompoundRule(options.alpha, options.beta, options.gamma)
     return scaling.architecture_at(
         phi,
-        family=cast(Family, options.family),
+        family=family_named(options.family),
         rule=rule,
         overrides=Overrides(options.width, options.depth, options.resolution),
         classes=options.classes or 1000,

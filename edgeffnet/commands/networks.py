@@ -20,8 +20,20 @@ class Phi(click.types.FloatParamType):
         return value if value == "any" else super().convert(value, param, ctx)
 
 
+def family_option(default: str) -> Callable[[F], F]:
+    """Adds --family, which is called --arch too."""
+    return click.option(
+        "--family",
+        "--arch",
+        "family",
+        default=default,
+        show_default=True,
+        help="The network that is scaled: lite, efficientnet, mobilenet_v1, mobilenet_v2, resnet50 or resnet152.",
+    )
+
+
 _RULE_OPTIONS = (
-    click.option("--family", default="lite", show_default=True, help="The family: lite or efficientnet."),
+    family_option("lite"),
     click.option("--rule", default="compound", show_default=True, help="Scaling rule of --phi: compound or tinynet."),
     click.option("--alpha", type=float, default=1.2, show_default=True, help="Depth per unit of phi."),
     click.option("--beta", type=float, default=1.1, show_default=True, help="Width per unit of phi."),

@@ -14,17 +14,19 @@ from edgeffnet.errors import UsageError
 from edgeffnet.largest_phi import largest_phi
 from edgeffnet.report.console import open_console, plain_table
 from edgeffnet.scaling import Overrides
-from edgeffnet.wanted import NetworkOptions, architecture_at, check_rule
+from edgeffnet.wanted import NetworkOptions, architecture_at, check_rule, has_variants
 
 
 def rows(
     variants: Sequence[str], phis: Sequence[float], options: NetworkOptions, device: str | None
 ) -> list[dict[str, Any]]:
-    """A row for each variant and phi, all variants when there are none.
+    """A row for each variant and phi; when there are none all variants, or phi 0 of a family that has none.
 
     `latency` is None without a device; else an estimate of the mean in milliseconds with its
     interval (`kind` "estimated"), or the reason why there is none (`kind` "no basis").
     """
+    if not (variants or phis or has_variants(options.family)):
+        phis = (0.0,)
     check_rule(options, by_rule=bool(phis))
     overrides = Overrides(options.width, options.depth, options.resolution)
     names = variants or (() if phis else tuple(scaling.VARIANTS))

@@ -63,6 +63,8 @@ def inherit(source: Architecture, tensors: Tensors, target: Architecture, seed: 
 
 
 def _require_related(source: Architecture, target: Architecture) -> None:
+    if target.block != "mbconv":
+        raise UsageError(f"{target.name} cannot inherit from {source.name}: only networks of MBConv blocks can")
     alike = [(stage.kernel, stage.stride, stage.expand) for stage in source.stages]
     if (source.family, source.activation) != (target.family, target.activation) or alike != [
         (stage.kernel, stage.stride, stage.expand) for stage in target.stages

@@ -16,7 +16,7 @@ from edgeffnet.network import Tensors
 from edgeffnet.scaling import Overrides
 from edgeffnet.training.inheritance import inherit
 from edgeffnet.training.trainee import with_classes
-from edgeffnet.wanted import NetworkOptions, architecture_at, check_rule, statement_in
+from edgeffnet.wanted import NetworkOptions, architecture_at, check_rule, check_source, statement_in
 from edgeffnet.weights import Weights, packages
 from edgeffnet.weights.source import digest_of
 
@@ -50,6 +50,7 @@ def wanted_architecture(options: NetworkOptions) -> Architecture:
     if options.variant is not None and options.phi is not None:
         raise UsageError("--variant and --phi name different networks: give one of them")
     check_rule(options, by_rule=options.phi is not None)
+    check_source(options)
     if options.phi == "any":
         raise UsageError("--phi any: a network to train needs one phi; `build --data` finds it from a budget")
     if options.phi is not None:

@@ -182,7 +182,7 @@ def stage_of(layer: str, architecture: Architecture) -> int:
 
 def with_classes(architecture: Architecture, tensors: Tensors, classes: int) -> tuple[Architecture, Tensors]:
     """The network with a classifier of so many classes, all of it zero."""
-    shapes = {"predictions/kernel": (architecture.head_channels, classes), "predictions/bias": (classes,)}
+    shapes = {"predictions/kernel": (architecture.feature_channels, classes), "predictions/bias": (classes,)}
     fresh = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
     return replace(architecture, classes=classes), {**tensors, **fresh}
 

@@ -34,15 +34,23 @@ def load(request: Request, seed: int) -> Weights:
 def draw(architecture: Architecture, seed: int) -> dict[str, NDArray[np.float32]]:
     """A tensor for every name of the network: normal kernels, identity batch-norms, zero biases."""
     generator = np.random.default_rng(seed)
+    blocks = sum(1 for _ in architecture.blocks())
     ones = ("gamma", "moving_variance")
     tensors = {}
     for name, shape in network.tensor_shapes(architecture).items():
         layer, tensor = name.split("/")
         if tensor == "kernel":
             inputs = np.prod(shape[:2]) if layer.endswith("dwconv") else np.prod(shape[:-1])
-            gain = 1.0 if layer.endswith(("project_conv", "predictions")) else 2.0
-            deviation = np.float32(np.sqrt(gain / inputs))
+            deviation = np.float32(np.sqrt(_gain(architecture, layer, blocks) / inputs))
             tensors[name] = generator.standard_normal(shape, np.float32) * deviation
         else:
             tensors[name] = np.full(shape, 1.0 if tensor in ones else 0.0, np.float32)
     return tensors
+
+
+def _gain(architecture: Architecture, layer: str, blocks: int) -> float:
+    """2 before a rectifier, which halves the variance; less where a sum follows."""
+    if layer.endswith("project_conv"):
+        # Fifty shortcuts would double the variance fifty times: bottlenecks add the less, the more there are.
+        return {"mbconv": 1.0, "separable": 2.0, "bottleneck": 1.0 / blocks}[architecture.block]
+    return 1.0 if layer.endswith(("predictions", "shortcut_conv")) else 2.0
