@@ -66,7 +66,7 @@ def save(folder: Path, state: State) -> None:
         "over": state.over,
     }
     arrays = {**state.live, **{f"{_BEST}{name}": value for name, value in state.best.items()}}
-    data = to_bytes({name: np.ascontiguousarray(value) for name, value in arrays.items()}, {_KEY: json.dumps(told)})
+    data = to_bytes({name: np.asarray(value, order="C") for name, value in arrays.items()}, {_KEY: json.dumps(told)})
     try:
         write_whole(folder / NAME, data)
     except OSError as error:

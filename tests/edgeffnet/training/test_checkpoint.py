@@ -19,7 +19,11 @@ ROW = Row(0, 1.5, 20.0, 0.0, None, None, 0.7, 0.75, best=True)
 
 def state(epoch: int) -> State:
     rows = (ROW, *(Row(n, 2.0, 10.0, 1e-3, 0.5, 0.8, 0.4, 0.9, best=n == 1) for n in range(1, epoch + 1)))
-    live = {"stem_conv/kernel": np.full((2, 2), epoch, np.float32), "steps": np.array([7], np.int64)}
+    live = {
+        "stem_conv/kernel": np.full((2, 2), epoch, np.float32),
+        "steps": np.array([7], np.int64),
+        "iteration": np.array(3),
+    }
     return State("digest", epoch, 0.25, 12.5, 4, 33.0, rows, live, {"stem_conv/kernel": np.ones((2, 2), np.float32)})
 
 
@@ -32,6 +36,7 @@ def test_a_state_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert found.best_row.epoch == 1
     assert found.live["stem_conv/kernel"].tolist() == [[2, 2], [2, 2]]
     assert found.live["steps"].dtype == np.int64
+    assert found.live["iteration"].shape == ()
     assert found.best["stem_conv/kernel"].tolist() == [[1, 1], [1, 1]]
 
 
