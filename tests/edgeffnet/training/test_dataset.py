@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from edgeffnet.errors import DataError
+from edgeffnet.images import LabelledImage
 from edgeffnet.training import dataset, split
 from edgeffnet.training.vetting import vet
 from tests.edgeffnet.training.conftest import Painted
@@ -155,3 +156,14 @@ def test_unreadable_images_are_listed_and_fail_when_strict(painted: Painted) -> 
     assert "empty.png: empty file" in vetted.notes[0]
     with pytest.raises(DataError, match=r"2 images cannot be read .*torn\.jpg"):
         vet(found, strict=True)
+
+
+def test_a_sample_has_of_each_class_its_share() -> None:
+    images = [
+        LabelledImage(Path(f"{label}/{number}.png"), label) for label in (0, 1) for number in range(90 - 60 * label)
+    ]
+    drawn = split.sample(images, 40, seed=0)
+    assert [image.label for image in drawn].count(1) == 10
+    assert drawn == split.sample(images, 40, seed=0)
+    assert drawn != split.sample(images, 40, seed=1)
+    assert split.sample(images, 500, seed=0) == tuple(images)
