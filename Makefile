@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-integration lint format install clean
+.PHONY: demo docs test test-integration lint format install clean
 
 demo: $(VENV)/.build
 	$(BIN)/edgeffnet build --device rpi4 --max-latency 50ms
@@ -30,6 +30,10 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Strict: a page that is missing, or a link that leads nowhere, is an error.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -49,6 +53,10 @@ $(VENV)/.dev: $(VENV)/.build
 # OpenCV with windows.
 	$(PIP) --no-deps torchvision==0.28.0 timm==1.0.31
 	$(PIP) --no-deps mediapipe==1.2.3 opencv-contrib-python-headless==5.0.0.93
+	touch $@
+
+$(VENV)/.docs: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[docs]'
 	touch $@
 
 clean:

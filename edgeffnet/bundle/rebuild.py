@@ -121,7 +121,7 @@ def _build(options: dict[str, Any], before: Mapping[str, Any], target: str | Non
     networks = _networks(options.pop("networks"))
     if options.get("data") is not None:
         options["training"] = Options(**options["training"])
-        options["trained"] = path.parent / FOLDER / f"{NAME}{SUFFIXES[-1]}"
+        options["trained"] = path.parent / FOLDER / f"{NAME}{SUFFIXES[0]}"
     if not options["tune_resolution"]:
         # The network is known: what it had to be measured against, or estimated for, decides nothing more.
         networks = _pinned(networks, before)

@@ -14,6 +14,7 @@ from edgeffnet.errors import UsageError
 from edgeffnet.imagesets import ImageSet
 from edgeffnet.training import dataset, export, split
 from edgeffnet.training.candidates import trainable
+from edgeffnet.training.fit import METRICS
 from edgeffnet.training.run import SPLIT, Run
 from edgeffnet.training.train import Options, checked, work_folder
 from edgeffnet.training.vetting import Vetted, vet
@@ -117,13 +118,14 @@ class TrainingOfBuild:
         """Puts the weights of the network `name`, its metrics and the split into `bundle`."""
         folder = bundle / FOLDER
         folder.mkdir()
+        if self.trained is not None:
+            for file in (*(f"{NAME}{suffix}" for suffix in export.SUFFIXES), METRICS, SPLIT):
+                shutil.copy(self.trained.with_name(file), folder / file)
+            return
+        output = self.results[name].output
         for suffix in export.SUFFIXES:
-            if self.trained is not None:
-                shutil.copy(self.trained.with_suffix(suffix), folder / f"{NAME}{suffix}")
-            else:
-                shutil.copy(self.results[name].output.with_suffix(suffix), folder / f"{NAME}{suffix}")
-        before = self.trained.parent if self.trained else work_folder(self.results[name].output)
-        shutil.copy(before / "metrics.csv", folder / "metrics.csv")
+            shutil.copy(output.with_suffix(suffix), folder / f"{NAME}{suffix}")
+        shutil.copy(work_folder(output) / METRICS, folder / METRICS)
         text = split.as_csv(self.vetted.dataset, self.output / FOLDER)
         (folder / SPLIT).write_bytes(text.encode("utf-8", "surrogateescape"))
 

@@ -102,9 +102,10 @@ class Trained:
         from edgeffnet.report.document import to_json
         from edgeffnet.training import metrics
         from edgeffnet.training.checkpoint import write_whole
+        from edgeffnet.training.fit import METRICS
 
         report = self.report()
-        write_whole(folder / "metrics.csv", metrics.to_csv(self.rows).encode())
+        write_whole(folder / METRICS, metrics.to_csv(self.rows).encode())
         write_whole(folder / "report.json", to_json(report).encode())
         if html.missing() is None:
             write_whole(folder / html.PAGE, html.render(report).encode())

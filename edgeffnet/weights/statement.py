@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import Field, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,9 @@ MEMBER = "edgeffnet.json"
 KEY = "edgeffnet"
 _VERSION = "1"
 _LARGEST = 10_000_000
+# More channels, blocks or pixels than any network has that a machine could hold.
+_LARGEST_NUMBER = 1 << 20
+_MOST_BLOCKS = 1000
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def read(path: Path) -> Statement | None:
         return None
     try:
         return _parsed(json.loads(text), str(path))
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: what it says of itself is malformed ({type(error).__name__}: {error})") from None
 
 
@@ -69,7 +72,9 @@ def _text(path: Path) -> str | None:
             if archive.getinfo(MEMBER).file_size > _LARGEST:
                 raise DataError(f"{path}: {MEMBER} claims {archive.getinfo(MEMBER).file_size:,} bytes; not loaded")
             return archive.read(MEMBER).decode("utf-8")
-    except (OSError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # a damaged archive raises whatever its bytes lead to
         raise DataError(f"{path}: damaged archive ({error})") from None
 
 
@@ -77,11 +82,13 @@ def _parsed(values: Mapping[str, Any], source: str) -> Statement:
     if values["version"] != _VERSION:
         raise DataError(f"{source}: written by another edgeffnet (statement {values['version']!r}); upgrade")
     stated = dict(values["architecture"])
-    stated["stages"] = tuple(Stage(**{key: int(value) for key, value in stage.items()}) for stage in stated["stages"])
-    for field in fields(Architecture):
-        if field.type in ("int", "float") and not isinstance(stated[field.name], int | float):
-            raise DataError(f"{source}: its architecture has an impossible {field.name}")
-    architecture = Architecture(**stated)
+    stages = tuple(Stage(**stage) for stage in stated["stages"])
+    architecture = Architecture(**{**stated, "stages": stages})
+    parts: tuple[Architecture | Stage, ...] = (architecture, *stages)
+    for part in parts:
+        for field in fields(part):
+            if not _possible(getattr(part, field.name), field):
+                raise DataError(f"{source}: its architecture has an impossible {field.name}")
     base = BASES.get(architecture.family)
     if base is None or base.block != architecture.block or architecture.padding not in ("same", "symmetric"):
         raise DataError(f"{source}: its architecture is of no family known here")
@@ -90,3 +97,14 @@ def _parsed(values: Mapping[str, Any], source: str) -> Statement:
         raise DataError(f"{source}: names {len(labels)} classes, but its network has {architecture.classes}")
     preprocessing = Preprocessing.from_dict(values["preprocessing"], source)
     return Statement(architecture, preprocessing, labels, str(values["origin"]))
+
+
+def _possible(value: Any, field: Field[Any]) -> bool:
+    """Whether a field of an architecture can have that value; words are checked elsewhere."""
+    if field.type == "int":
+        most = _MOST_BLOCKS if field.name == "repeats" else _LARGEST_NUMBER
+        least = 0 if field.name == "head_channels" else 1
+        return type(value) is int and least <= value <= most
+    if field.type == "float":
+        return type(value) in (int, float) and abs(value) <= _LARGEST_NUMBER
+    return True

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeffnet import budget, devices, imagesets, scaling
+from edgeffnet import budget, devices, imagesets, scaling, weights
 from edgeffnet.budget import Budget
 from edgeffnet.bundle import contents, golden, manifest, verify
 from edgeffnet.bundle.asked import Asked
@@ -21,6 +21,7 @@ from edgeffnet.devices.toml_profile import parse
 from edgeffnet.errors import EdgeffnetError, UsageError
 from edgeffnet.images import Preprocessing, read_preprocessing
 from edgeffnet.report import html, schema
+from edgeffnet.weights import statement
 from tests.edgeffnet.fuzzing.changes import changed_bytes, changed_document
 from tests.edgeffnet.fuzzing.watch import folder, only_answers_or_refuses, tries
 from tests.edgeffnet.report.samples import audit
@@ -31,6 +32,11 @@ CONTRACT = {
     **Preprocessing.lite(64).to_dict(),
     "models": {"model_int8.tflite": {"input": "uint8", "output": "probabilities"}},
 }
+STATEMENT = json.loads(
+    statement.Statement(
+        scaling.architecture_at(-5, classes=2), Preprocessing.lite(64), ("cat", "dog"), "trained here"
+    ).to_json()
+)
 INDEX = {
     "images": [
         {
@@ -118,6 +124,21 @@ def test_a_bundle_of_any_documents(documents: Any) -> None:
         only_answers_or_refuses(lambda: verify.verify(made), silent=False)
 
 
+def weights_that_say(statement: Any) -> bytes:
+    header = json.dumps({"__metadata__": {"edgeffnet": json.dumps(statement)}}).encode()
+    return len(header).to_bytes(8, "little") + header
+
+
+@given(changed_document(STATEMENT))
+@tries(120)
+def test_weights_that_say_anything_of_themselves(document: Any) -> None:
+    with folder() as made:
+        path = made / "weights.safetensors"
+        path.write_bytes(weights_that_say(document))
+        only_answers_or_refuses(lambda: statement.read(path))
+        only_answers_or_refuses(lambda: weights.load(str(path), architecture=scaling.official("lite0", 2)))
+
+
 @given(changed_bytes(json.dumps(CONTRACT).encode()))
 @tries(60)
 def test_a_preprocessing_of_any_bytes(data: bytes) -> None:
@@ -153,3 +174,5 @@ def test_what_is_whole_is_read(tmp_path: Path) -> None:
     schema.check(REPORT)
     (tmp_path / "preprocessing.json").write_text(json.dumps(CONTRACT))
     assert read_preprocessing(tmp_path / "preprocessing.json").resolution == 64
+    (tmp_path / "weights.safetensors").write_bytes(weights_that_say(STATEMENT))
+    assert statement.read(tmp_path / "weights.safetensors").labels == ("cat", "dog")
