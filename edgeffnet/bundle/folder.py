@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
+import glob
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +21,8 @@ MANIFEST = "manifest.json"
 
 # Less than this left on the disk explains whatever else went wrong.
 _FULL_BYTES = 1_000_000
+# AT_FDCWD and RENAME_EXCHANGE of renameat2(2).
+_HERE, _EXCHANGE = -100, 2
 
 
 def require_usable(output: Path, asked: Asked | None = None, *, force: bool = False) -> None:
@@ -49,8 +55,10 @@ def appearing(output: Path, asked: Asked | None = None, *, force: bool = False) 
     On any exception, an interrupt included, nothing is left and an older bundle stays as it was.
     """
     require_usable(output, asked, force=force)
+    _clear_up(output)
     partial = Path(tempfile.mkdtemp(prefix=f".{output.name}.partial-", dir=output.parent))
     partial.chmod(0o755)
+    alive = _locked(partial)
     try:
         yield partial
         _replace(output, partial)
@@ -62,11 +70,49 @@ def appearing(output: Path, asked: Asked | None = None, *, force: bool = False) 
         if isinstance(error, OSError):
             raise UsageError(f"--output {output}: {error.strerror or error}; nothing was written") from error
         raise
+    finally:
+        if alive is not None:
+            os.close(alive)
+
+
+def _locked(folder: Path) -> int | None:
+    """A descriptor whose lock ends with this process; None where another process holds it, or there are no locks."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _clear_up(output: Path) -> None:
+    """Removes what killed processes left half made beside `output`."""
+    for left in output.parent.glob(f".{glob.escape(output.name)}.partial-*"):
+        dead = _locked(left)
+        if dead is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(dead)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swaps two folders in one step, as Linux can; False where it cannot."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    return bool(rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0)
 
 
 def _replace(output: Path, partial: Path) -> None:
     if not output.exists():
         partial.rename(output)
+        return
+    if _exchange(partial, output):
+        shutil.rmtree(partial, ignore_errors=True)
         return
     old = Path(tempfile.mkdtemp(prefix=f".{output.name}.old-", dir=output.parent))
     output.rename(old / output.name)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -78,3 +81,58 @@ def test_commands_refuse_another_bundle_before_any_work(
     assert "holds another bundle (lite0, rpi4, uint8): choose another folder, or say --force" in done.stderr
     assert done.stderr.count("\n") == 1
     assert {path: path.stat().st_mtime_ns for path in copy.rglob("*")} == before
+
+
+PROGRAM = """
+import sys, time
+from pathlib import Path
+from edgeffnet.bundle.folder import appearing
+with appearing(Path(sys.argv[1])) as work:
+    (work / "half").write_bytes(b"half")
+    print("writing", flush=True)
+    time.sleep(600)
+"""
+
+
+def writing(output: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(output)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout and process.stdout.readline() == "writing\n"
+    return process
+
+
+def test_what_a_killed_process_left_is_cleared_up_and_a_living_ones_is_not(tmp_path: Path) -> None:
+    killed, living = writing(tmp_path / "out"), writing(tmp_path / "out")
+    try:
+        killed.kill()
+        killed.communicate()
+        assert len(list(tmp_path.iterdir())) == 2
+        with appearing(tmp_path / "out") as work:
+            (work / "whole").touch()
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["whole"]
+        left = [path for path in tmp_path.iterdir() if path.name != "out"]
+        assert len(left) == 1 and (left[0] / "half").exists()
+    finally:
+        living.kill()
+        living.communicate()
+
+
+def test_a_bundle_is_there_at_every_moment_of_its_replacement(made: Path) -> None:
+    missing: list[int] = []
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            if not (made / "manifest.json").is_file():
+                missing.append(1)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    text = (made / "manifest.json").read_text()
+    try:
+        for _ in range(50):
+            with appearing(made, asked()) as work:
+                (work / "manifest.json").write_text(text)
+    finally:
+        over.set()
+        looking.join()
+    assert not missing
