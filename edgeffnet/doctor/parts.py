@@ -49,6 +49,7 @@ PACKAGES_USED = (
     Package("scikit-learn", "sklearn", "photographs to calibrate on without --calib", BUILD),
     *(Package(name, "", f"trained weights of {variant}", BUILD) for variant, name in PACKAGES.items()),
     Package("h5py", "h5py", "weights in .keras and .h5 files", BUILD, needed=False),
+    Package("safetensors", "safetensors", "train: weights and checkpoints", BUILD, needed=False),
     Package("Jinja2", "jinja2", "report.html, and build --bundle", BUILD, needed=False),
     Package("matplotlib", "matplotlib", "report.html, and --plot", BUILD, needed=False),
     Package("jsonschema", "jsonschema", "holding reports against their schema", BUILD, needed=False),
