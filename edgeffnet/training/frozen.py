@@ -25,6 +25,8 @@ Progress = Callable[[int, int, str], None]
 # Of the time that is left, features may take so much; mirrored images are looked at too where it is less.
 _MOST_OF_TIME, _CHEAP = 0.3, 0.15
 _TIMED = 64
+# For the fit, however late it is: without it there is nothing to use.
+_LEAST_SECONDS = 30.0
 # Training images on which the classifier is judged: enough to see whether it has learned them.
 _JUDGED = 2000
 
@@ -63,7 +65,7 @@ def fit(
     labels = np.array([image.label or 0 for image in chosen], np.int64)
     judging = np.array([image.label or 0 for image in validation], np.int64)
     theirs = extracted(validation, views * len(chosen))
-    limit = _MOST_OF_TIME * clock.left()
+    limit = max(_LEAST_SECONDS, _MOST_OF_TIME * clock.left())
     fitted = head.fit(np.concatenate(ours), np.tile(labels, views), objective, seed, (theirs, judging), limit)
     some = np.linspace(0, len(labels) - 1, min(_JUDGED, len(labels))).astype(np.intp)
     known = head.judged(fitted.logits(ours[0][some]), labels[some])
