@@ -196,20 +196,23 @@ def _machine(
     if in_float.scores is None or wanted.scores is None:
         return [], [f"{static}; whether they saturate is not known: {in_float.failed or wanted.failed}"], rows
     if here:
-        found = _saturation(wanted.scores, own.scores, in_float.scores, static)
+        found = _saturation(wanted.scores, own.scores, in_float.scores, static, "this machine")
         note = [] if found else [f"{static}, but on this machine that costs nothing that shows"]
         return found, note, rows
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return [], [f"{static}: on x86 without VNNI their sums can saturate, which this machine cannot show"], rows
     limited = bench.run(own.name.split(" ")[0], environment=_WITHOUT_VNNI)
     rows.append(_row(own, limited, "as on x86 without VNNI, which adds pairs of products in 16 bits"))
-    worse = [] if limited.scores is None else _saturation(wanted.scores, limited.scores, in_float.scores, static)
-    told = worse[0].said if worse else f"{static}, but on x86 without VNNI that costs nothing that shows"
-    return [], [f"not on this machine, but on x86 without VNNI: {told}" if worse else told], rows
+    elsewhere = "x86 without VNNI"
+    if limited.scores is None:
+        return [], [f"{static}; what that costs on {elsewhere} is not known: {limited.failed}"], rows
+    worse = _saturation(wanted.scores, limited.scores, in_float.scores, static, elsewhere)
+    told = worse[0].said if worse else f"{static}, but on {elsewhere} that costs nothing that shows"
+    return [], [f"not here, but {told}" if worse else told], rows
 
 
-def _saturation(reference: Scores, integers: Scores, in_float: Scores, static: str) -> list[Finding]:
-    """A finding where integer products are further from the reference than the same grids in float."""
+def _saturation(reference: Scores, integers: Scores, in_float: Scores, static: str, where: str) -> list[Finding]:
+    """A finding where integer products, as `where` has them, are further from the reference than those in float."""
     apart = [np.square(_centred(scores) - _centred(reference)).sum(axis=1) for scores in (integers, in_float)]
     worse, better = int((apart[0] > apart[1]).sum()), int((apart[0] < apart[1]).sum())
     p = mcnemar(worse, better)
@@ -228,9 +231,9 @@ def _saturation(reference: Scores, integers: Scores, in_float: Scores, static: s
         "agreement_in_float": agree[1],
     }
     said = (
-        f"int8 sums saturate on this machine, which adds pairs of products in 16 bits: signal-to-noise is "
+        f"int8 sums saturate on {where}, which adds pairs of products in 16 bits: signal-to-noise is "
         f"{snr[0]:.1f} dB, and {snr[1]:.1f} dB with products in float ({worse} of {len(reference)} images are "
-        f"worse, p = {p:.1g}); {static}: quantize it for this machine"
+        f"worse, p = {p:.1g}); {static}: quantize it for {where}"
     )
     return [Finding("int8-saturates", "fault", said, evidence)]
 
