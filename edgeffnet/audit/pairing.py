@@ -67,12 +67,16 @@ def in_order(ours: Sequence[Output], theirs: Sequence[Output]) -> list[tuple[int
 def common(ours: Sequence[Output], theirs: Sequence[Output]) -> list[tuple[int, int]]:
     """Those `in_order`; UnmatchedError where less than half of `ours`, the reference's, are among them."""
     matched = in_order(ours, theirs)
+    require_most(matched, ours, "by kind and shape in order")
+    return matched
+
+
+def require_most(matched: Sequence[tuple[int, int]], ours: Sequence[Output], how: str) -> None:
+    """UnmatchedError where less than half of `ours` were matched, as `how` says."""
     if len(matched) < _LEAST_MATCHED * len(ours):
         raise UnmatchedError(
-            f"of the reference's {len(ours)} operators only {len(matched)} are in the int8 model, "
-            "by kind and shape in order"
+            f"of the reference's {len(ours)} operators only {len(matched)} have a counterpart in the int8 model, {how}"
         )
-    return matched
 
 
 def linked(outputs: Sequence[Output], matched: Sequence[tuple[Output, Output]]) -> tuple[Pair, ...]:

@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from calib import graph
-from edgeffnet.audit.pairing import Output, Pair, Side, UnmatchedError, Values, in_order, linked
+from edgeffnet.audit.pairing import Output, Pair, Side, UnmatchedError, Values, in_order, linked, require_most
 from edgeffnet.audit.scoring import Feed
 from edgeffnet.audit.subject import Subject
 
@@ -22,7 +22,6 @@ _ADDED = re.compile(r"(_quantized|_dequantized|_requantized|_int8)+\d*$")
 _ENDS = {"QUANTIZE", "DEQUANTIZE"}
 # Matched by name below this share, the order of operators may say more.
 _NAMED = 0.9
-_LEAST_MATCHED = 0.5
 _LAYERS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 _EQUAL = 0.05
 _VALUES = {schema.TensorType.FLOAT32, schema.TensorType.INT8, schema.TensorType.UINT8, schema.TensorType.INT16}
@@ -47,11 +46,7 @@ def pairs(reference: bytes, int8: bytes) -> tuple[Pair, ...]:
     matched = _by_name(ours, theirs)
     if len(matched) < _NAMED * len(ours):
         matched = max(matched, in_order(ours, theirs), key=len)
-    if len(matched) < _LEAST_MATCHED * len(ours):
-        raise UnmatchedError(
-            f"of the reference's {len(ours)} operators only {len(matched)} have a counterpart in the int8 model, "
-            "by name or by kind and shape in order"
-        )
+    require_most(matched, ours, "by name or by kind and shape in order")
     return linked(ours, [(ours[one], theirs[other]) for one, other in sorted(matched)])
 
 
