@@ -1,6 +1,6 @@
 """Training on one's own images, against what it has to hold.
 
-    python benchmarks/train.py --data flowers [--only transfer inherited widening build kills] [--kills 20]
+    python benchmarks/train.py --data flowers [--only transfer inherited widening build size kills] [--kills 20]
 
 Times are this machine's, with whatever else it does meanwhile: the load that others put on it is printed beside them.
 """
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from edgeffnet import images as image_files
 from edgeffnet import network, scaling
@@ -40,6 +41,9 @@ TOP1, MINUTES, AGREEMENT = 0.88, 8.0, 0.97
 POINTS, INHERITED_MINUTES = 25.0, 5.0
 APART = 1e-4
 BUILD_MINUTES = 12.0
+# Of a training on more images, and more classes, than are held at once.
+MOST_MEMORY = 3e9
+_SIZES = {"10,000 classes": (10_000, 3, 48), "5 GB": (20, 215, 1000)}
 # Images on which two networks are compared.
 _COMPARED = 16
 # A training to be killed: small, and of a known length.
@@ -127,6 +131,31 @@ class Bench:
             f"{accuracy['agreement']['value']:.1%}, {report['chosen']['latency']['value_ms']:.1f} ms",
         )
 
+    def size(self) -> None:
+        """Folders of very many classes, and of very many bytes, by the peak of the process."""
+        for name, (classes, each, side) in _SIZES.items():
+            folder = self.work / "large"
+            _noise(folder, classes, each, side)
+            held = sum(path.stat().st_size for path in folder.rglob("*.jpg"))
+            words = ("train", "--data", folder, "--phi", "-2", "--resolution", "64", "--epochs", "1")
+            start = time.monotonic()
+            process = subprocess.Popen(
+                _command(*words, "--output", self.work / "large.keras", "--force"),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
+            assert process.stderr
+            said = process.stderr.read().decode(errors="replace").strip()
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            peak = used.ru_maxrss * 1024
+            self.tell(
+                process.returncode == 0 and peak <= MOST_MEMORY,
+                f"{name}: {classes * each:,} images, {held / 1e9:.2f} GB, in {(time.monotonic() - start) / 60:.1f} "
+                f"minutes, peak {peak / 1e9:.2f} GB (bar {MOST_MEMORY / 1e9:g}) {said}",
+            )
+            shutil.rmtree(folder)
+
     def killed(self) -> None:
         """Killed at random moments and started again, against left alone."""
         listing = self.work / "few.csv"
@@ -193,6 +222,17 @@ def _command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "edgeffnet", *(str(one) for one in arguments)]
 
 
+def _noise(folder: Path, classes: int, each: int, side: int) -> None:
+    """Class folders of JPEGs that differ and do not compress."""
+    generator = np.random.default_rng(0)
+    for number in range(classes):
+        place = folder / f"class {number:05}"
+        place.mkdir(parents=True)
+        for index in range(each):
+            pixels = generator.integers(0, 256, (side, side, 3), np.uint8)
+            Image.fromarray(pixels).save(place / f"{index}.jpg", quality=95)
+
+
 def _outputs(net: Any, tensors: Any, images: Any) -> Any:
     """Logits and probabilities beside each other."""
     import tensorflow as tf
@@ -206,7 +246,7 @@ def _outputs(net: Any, tensors: Any, images: Any) -> Any:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the flowers: class folders in train and val")
-    parser.add_argument("--only", nargs="+", help="transfer, inherited, widening, build, kills")
+    parser.add_argument("--only", nargs="+", help="transfer, inherited, widening, build, size, kills")
     parser.add_argument("--kills", type=int, default=20)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="edgeffnet-train-") as folder:
@@ -216,6 +256,7 @@ def main() -> int:
             "transfer": bench.transfer,
             "inherited": bench.inherited,
             "build": bench.build,
+            "size": bench.size,
             "kills": bench.killed,
         }
         unknown = sorted(set(options.only or ()) - set(checks))

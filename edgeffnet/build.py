@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from edgeffnet.budget import RISK, Budget
 
 if TYPE_CHECKING:
+    from converters.artifact import Artifact
     from edgeffnet.report.progress import Steps
     from edgeffnet.report.report import Report
     from edgeffnet.training.train import Options
+    from edgeffnet.validation import Latency
     from edgeffnet.wanted import NetworkOptions
 
 
@@ -45,6 +47,7 @@ def build(
     training: Options | None = None,
     trained: Path | None = None,
     cached: bool = True,
+    timed: bool = True,
     steps: Steps | None = None,
 ) -> Report:
     """Builds the largest variant that meets `budget` on `device` into the folder `output`.
@@ -65,7 +68,8 @@ def build(
     the most accurate within the budget is built: half of `val` decides which, the other half is reported on.
     `bundle` names the parts for integrators that are added (`edgeffnet.bundle.parts`). An `output` that holds a
     bundle of other options is replaced with `force` alone. Steps that an earlier build took of the same things are
-    taken from the user's cache where `cached`; what is measured is measured each time.
+    taken from the user's cache where `cached`; what is measured is measured each time. Unless `timed` the artefacts'
+    latency is not: for a machine that computes other things meanwhile.
 
     With `data`, images of classes of one's own, the network that fits is trained on them first, as `training` says;
     they calibrate and validate too. `trained` are weights that an earlier build made of them.
@@ -132,16 +136,20 @@ def build(
             with steps("Reaching the target"):
                 place.machine()
         winner = Search(request, images, place, work, steps, Cache.of_user() if cached else None).largest_that_fits()
-        with steps("Measuring latency"):
-            latency, machine = latencies(
-                [made.artifact for made in winner.checked if made.artifact not in winner.not_run],
-                place,
-                winner.producer.contract,
-                winner.producer.pixels[:1],
-                threads=request.run_threads,
-                percentile=request.percentile,
-                progress=steps.advance,
-            )
+        latency: dict[Artifact, Latency] = {}
+        if not timed:
+            machine = {**place.machine(), "warnings": []}
+        else:
+            with steps("Measuring latency"):
+                latency, machine = latencies(
+                    [made.artifact for made in winner.checked if made.artifact not in winner.not_run],
+                    place,
+                    winner.producer.contract,
+                    winner.producer.pixels[:1],
+                    threads=request.run_threads,
+                    percentile=request.percentile,
+                    progress=steps.advance,
+                )
         report = write(winner, request, latency, machine, work, steps.seconds, asked, school)
     if school:
         school.clear()

@@ -27,6 +27,7 @@ from edgeffnet.commands.quantize import quantize as quantize_command
 from edgeffnet.commands.report import report as report_command
 from edgeffnet.commands.report import say_missing_page
 from edgeffnet.commands.scale import scale as scale_command
+from edgeffnet.commands.sweep import sweep as sweep_command
 from edgeffnet.commands.target import target as target_commands
 from edgeffnet.commands.train import train as train_command
 from edgeffnet.commands.training import networks_to_train, saying_what_is_kept, training_of, training_options
@@ -160,6 +161,9 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="JSON to standar
     "--plot", type=click.Path(path_type=Path), metavar="SVG", help="Where to draw latency against accuracy and size."
 )
 @click.option("--no-cache", "cached", flag_value=False, default=True, help="Take no step from earlier builds.")
+@click.option(
+    "--no-latency", "timed", flag_value=False, default=True, help="Measure no latency: for a machine that is busy."
+)
 @click.option("--dry-run", is_flag=True, help="Only tell what would be chosen, from estimates.")
 @_as_json
 def build(
@@ -199,6 +203,8 @@ def build(
 
     budget = budget_of(options, drop=max_drop, agreement=min_agreement)
     options["bundle"] = parts_of(bundle, "--bundle")
+    if not options["timed"] and budget.latency is not None and (options["target"] or device == "local"):
+        raise UsageError("--no-latency: --max-latency is held against what is measured there: leave out one of them")
     training = training_of(options)
     named = {name: options.pop(name) for name in NetworkOptions.__dataclass_fields__}
     chance = share(risk, "--risk", LEAST_RISK, LARGEST_RISK)
@@ -393,5 +399,6 @@ main.add_command(profile_command)
 main.add_command(quantize_command)
 main.add_command(report_command)
 main.add_command(scale_command)
+main.add_command(sweep_command)
 main.add_command(target_commands)
 main.add_command(train_command)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from converters.errors import ConversionError
 from edgeffnet import network
+from edgeffnet.cache.steps import KeptSteps
+from edgeffnet.cache.store import Cache
 from edgeffnet.errors import DataError
 from edgeffnet.hashing import sha256_of
 from edgeffnet.weights import own_file, statement
@@ -29,11 +31,11 @@ class FloatModel:
     softmax_added: bool
 
 
-def read(path: Path) -> FloatModel:
+def read(path: Path, cache: Cache | None = None) -> FloatModel:
     """The model in a float `.tflite` or a `.keras` file (Keras' safe mode: nothing in it is executed).
 
-    Of weights that `edgeffnet train` wrote, `.safetensors` too, the network is built anew. DataError says what keeps
-    it from being quantized.
+    Of weights that `edgeffnet train` wrote, `.safetensors` too, the network is built anew. What `cache` holds is not
+    converted again. DataError says what keeps it from being quantized.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such model")
@@ -44,11 +46,17 @@ def read(path: Path) -> FloatModel:
     from calib.errors import CalibrationError
     from converters.float_file import prepared
 
+    sha256 = sha256_of(path)
+    converted = KeptSteps(cache, {"file": sha256, "suffix": path.suffix})
     try:
-        made = prepared(_read_own(path, stated) if stated else readers[path.suffix](path))
+        made = prepared(
+            converted.bytes(
+                "float .tflite of a file", lambda: _read_own(path, stated) if stated else readers[path.suffix](path)
+            )
+        )
     except (ConversionError, CalibrationError) as error:
         raise DataError(f"{path}: {error}") from error
-    return FloatModel(made.data, path.name, sha256_of(path), made.resolution, made.classes, made.softmax_added)
+    return FloatModel(made.data, path.name, sha256, made.resolution, made.classes, made.softmax_added)
 
 
 def _read_tflite(path: Path) -> bytes:

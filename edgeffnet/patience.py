@@ -10,6 +10,8 @@ T = TypeVar("T")
 
 # Of one core, used by others during a timing; less is what any system does.
 _DISTURBED_CORES = 0.12
+# A fixed calculation took so many times as long as when it was fastest.
+_SLOWED = 1.08
 _PAUSE_SECONDS = 2.0
 _REPEATS_OF_ONE = 3
 
@@ -21,25 +23,41 @@ class Patience:
         self.left = repeats
         self.disturbed = 0
         self._pause_seconds = pause_seconds
+        self._fastest: float | None = None
 
-    def timed(self, measure: Callable[[], tuple[T, dict[str, Any]]]) -> T:
+    def timed(
+        self, measure: Callable[[], tuple[T, dict[str, Any]]], enough: Callable[[T], bool] = lambda _: False
+    ) -> T:
         """What `measure` gives, with the machine's state as `validation.latencies` returns it, least disturbed.
 
-        `disturbed` counts those that were so to the end.
+        What is `enough` although it was disturbed is not taken again. `disturbed` counts those that were so to the end.
         """
-        best, least = _with_others(measure)
+        taken = [self._taken(measure)]
         for _ in range(min(_REPEATS_OF_ONE, self.left)):
-            if least <= _DISTURBED_CORES:
+            if self._least(taken)[1] <= 1 or enough(taken[-1][0]):
                 break
             self.left -= 1
             time.sleep(self._pause_seconds)
-            again, others = _with_others(measure)
-            if others < least:
-                best, least = again, others
-        self.disturbed += least > _DISTURBED_CORES
+            taken.append(self._taken(measure))
+        if enough(taken[-1][0]):
+            return taken[-1][0]
+        best, least = self._least(taken)
+        self.disturbed += least > 1
         return best
 
+    def _taken(self, measure: Callable[[], tuple[T, dict[str, Any]]]) -> tuple[T, dict[str, Any]]:
+        found, machine = measure()
+        if machine["during"].get("pace_ms"):
+            fastest = machine["during"]["pace_ms"][0]
+            self._fastest = fastest if self._fastest is None else min(self._fastest, fastest)
+        return found, machine["during"]
 
-def _with_others(measure: Callable[[], tuple[T, dict[str, Any]]]) -> tuple[T, float]:
-    found, machine = measure()
-    return found, machine["during"]["foreign_cores"] or 0.0
+    def _least(self, taken: list[tuple[T, dict[str, Any]]]) -> tuple[T, float]:
+        """The least disturbed, and how much: above 1 is too much. What is fastest may be known only afterwards."""
+        return min(((found, self._disturbance(during)) for found, during in taken), key=lambda one: one[1])
+
+    def _disturbance(self, during: dict[str, Any]) -> float:
+        others = float(during["foreign_cores"] or 0.0) / _DISTURBED_CORES
+        if not during.get("pace_ms") or self._fastest is None:
+            return others
+        return max(others, float(during["pace_ms"][1] / self._fastest - 1) / (_SLOWED - 1))

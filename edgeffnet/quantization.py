@@ -20,6 +20,7 @@ from edgeffnet.budget import Budget
 from edgeffnet.bundle import contents, manifest, parts
 from edgeffnet.bundle.asked import Asked
 from edgeffnet.bundle.folder import appearing, require_usable
+from edgeffnet.cache.store import Cache
 from edgeffnet.calibration_images import MAXIMUM, CalibrationImages, Selection
 from edgeffnet.errors import AccuracyError, UsageError
 from edgeffnet.float_models import FloatModel
@@ -122,6 +123,7 @@ def quantize(
     output: Path = Path("out"),
     bundle: Sequence[str] = (),
     force: bool = False,
+    cached: bool = True,
     steps: Steps | None = None,
 ) -> Quantized:
     """Quantizes a float `.tflite` or `.keras` classifier into the bundle `output`.
@@ -130,7 +132,8 @@ def quantize(
     wrote, `.safetensors` too, say it themselves. The `budget`'s
     drop and agreement are floors, held against `val`; `device` is the one the OpenVINO model is for.
     `bundle` names parts for integrators (`edgeffnet.bundle.parts`); `force` replaces a bundle of other options.
-    With `sensitivity` the bundle holds sensitivity.csv, a line a layer (`calib.sensitivity`).
+    With `sensitivity` the bundle holds sensitivity.csv, a line a layer (`calib.sensitivity`). Where `cached`, steps
+    that were taken of the same things before are taken from the user's cache.
     Raises an `edgeffnet.errors.EdgeffnetError`; then `output` is as it was before.
     """
     from edgeffnet import devices
@@ -173,11 +176,12 @@ def quantize(
     else:
         raise unstated_preprocessing(model.name)
     require_usable(output, asked, force=force)
+    cache = Cache.of_user() if cached else None
     with ExitStack() as stack:
         stack.enter_context(quiet())
         work = stack.enter_context(appearing(output, asked, force=force))
         with steps("Reading the model"):
-            source = read_model(model)
+            source = read_model(model, cache)
         _require_fit(source, stated, options.interface)
         named = own.labels if own else numbered(source.classes)
         names = contents.labels_given(labels, model.name, source.classes) or named
@@ -193,7 +197,7 @@ def quantize(
             )
         folder = work / "made"
         folder.mkdir()
-        producer = ModelProducer(source, stated, names, images.calibration, folder, options)
+        producer = ModelProducer(source, stated, names, images.calibration, folder, options, cache)
         place = stack.enter_context(closing(LocalTarget()))
         made = _made(producer, images, floor, options, place, steps)
         if sensitivity:
@@ -213,6 +217,7 @@ class ModelProducer(Producer):
         images: CalibrationImages,
         folder: Path,
         options: Options,
+        cache: Cache | None = None,
     ) -> None:
         self.source = source
         self.stated = stated
@@ -223,6 +228,7 @@ class ModelProducer(Producer):
         self.recipe = options.recipe
         self.granularity = options.granularity
         self.saturating = options.saturating
+        self.cache = cache
 
     @property
     def normalises_inside(self) -> bool:

@@ -13,9 +13,9 @@ from edgeffnet.architecture import Architecture
 from edgeffnet.errors import UsageError
 from edgeffnet.grid.candidates import Network
 from edgeffnet.grid.costs import EstimatedLatency, MeasuredLatency
-from edgeffnet.grid.journal import Journal
 from edgeffnet.grid.search import Evaluator, Score, score_of
 from edgeffnet.grid.triples import Triple
+from edgeffnet.journal import Journal
 from edgeffnet.rules import CompoundRule
 
 Way = Literal["depth", "width", "resolution", "compound"]

@@ -87,6 +87,7 @@ class Search:
         self.work = work
         self.steps = steps
         self.cache = cache
+        self.patience = Patience()
         self.candidates: dict[str, Candidate] = {}
         self.probed: Probed | None = None
         self.seen: dict[str, Accuracy] = {}
@@ -158,7 +159,7 @@ class Search:
         ]
         if probing_helps(request.budget, request.measured, len(plausible)):
             asked = replace(request, budget=_with_margin(request.budget)) if request.training else request
-            self.probed = probe_candidates(asked, plausible, self.target, self.steps)
+            self.probed = probe_candidates(asked, plausible, self.target, self.steps, self.patience)
 
     def _in_order(self) -> Sequence[Wanted]:
         """Largest first; or where the input size is tuned, the most accurate within the budget first."""
@@ -213,8 +214,9 @@ class Search:
                 percentile=request.percentile,
                 progress=self.steps.advance,
             )
-            # A disturbed timing would have another network trained.
-            measured = Patience().timed(timing) if request.training else timing()[0]
+            # A disturbed timing would have another network chosen, unless it is within the budget all the same.
+            limit = request.budget.latency_ms or 0.0
+            measured = self.patience.timed(timing, lambda found: found[artifact].value_ms <= limit)
         return selection.judge(net, request.budget, measured[artifact], artifact.bytes, arena)
 
     @property

@@ -111,7 +111,7 @@ def _quantize(options: dict[str, Any]) -> None:
 
     for name in ("model", "preprocessing", "calib", "val", "labels"):
         options[name] = None if options[name] is None else Path(options[name])
-    quantize(budget=Budget(**options.pop("budget")), bundle=options.pop("parts"), **options)
+    quantize(budget=Budget(**options.pop("budget")), bundle=options.pop("parts"), cached=False, **options)
 
 
 def _build(options: dict[str, Any], before: Mapping[str, Any], target: str | None, path: Path) -> None:
@@ -140,8 +140,9 @@ def _build(options: dict[str, Any], before: Mapping[str, Any], target: str | Non
         calib_count=selection["count"],
         calib_choice=selection["how"],
         bundle=options.pop("parts"),
-        # Whether the same comes out again is the question.
+        # Whether the same comes out again is the question, not how fast it is.
         cached=False,
+        timed=False,
         **options,
     )
 

@@ -169,6 +169,7 @@ def notes(
     loose = dict.fromkeys(found.runtime for found in latency.values() if not found.tight)
     if loose:
         made.append(f"noisy machine: latency intervals stayed wider than 2% in {', '.join(loose)}")
+    made += [] if latency else ["no latency was measured: none was asked for"]
     made += machine["warnings"]
     made += [f"{artifact.name}: not run on {request.target}: {reason}" for artifact, reason in winner.not_run.items()]
     made += [f"{artifact.name}: {found.said()}" for artifact, found in winner.comparisons.items()]

@@ -23,15 +23,15 @@ def makers() -> dict[str, Any]:
     """Plain data; another value of any of it may give other bytes."""
     machine = agent.machine()
     return {
-        "sources": _sources(),
+        "sources": sources(),
         "tools": tool_versions(),
         "processor": [machine["cpu"], machine["architecture"], machine["flags"], len(os.sched_getaffinity(0))],
         "environment": {name: value for name, value in sorted(os.environ.items()) if name.startswith(_PREFIXES)},
     }
 
 
-def _sources() -> str:
-    """SHA-256 over the code of the three packages."""
+def sources() -> str:
+    """SHA-256 over the code of the three packages, as it lies on the disk now."""
     digest = hashlib.sha256()
     for package in (calib, converters, edgeffnet):
         root = Path(str(package.__file__)).parent

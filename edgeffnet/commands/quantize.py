@@ -26,6 +26,7 @@ _path = click.Path(path_type=Path)
 @click.option("--formats", default="tflite,openvino", show_default=True, help="Formats to write.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of an inference.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of every random choice.")
+@click.option("--no-cache", "cached", flag_value=False, default=True, help="Take no step from earlier runs.")
 @bundle_options
 @click.option("--output", type=_path, default=Path("out"), show_default=True, help="Folder to write.")
 @click.option("--json", "as_json", is_flag=True, help="JSON to standard output, and nothing else there.")

@@ -3,109 +3,18 @@
 from __future__ import annotations
 
 import json
-import tomllib
-from collections.abc import Iterable
-from difflib import get_close_matches
-from typing import Any
 
+from edgeffnet import toml_table
 from edgeffnet.devices.profile import INT8_ARITHMETIC, PRECISIONS, Device, Row, Runtime, Spread, Transfer
 from edgeffnet.errors import DataError
+from edgeffnet.toml_table import Table
 
-# Beyond every quantity of a device, and far from what floats cannot hold.
-_LARGEST = 1e15
 _FLAGS_OF = {"dot": ("asimddp", "i8mm"), "vnni": ("avx_vnni", "avx512_vnni")}
-
-
-class _Table:
-    """A TOML table that knows where it is, takes each field once and complains about the rest."""
-
-    def __init__(self, values: object, where: str) -> None:
-        if not isinstance(values, dict):
-            raise DataError(f"{where}: must be a table")
-        self._values: dict[str, Any] = dict(values)
-        self._known: list[str] = []
-        self.where = where
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self._take(key, default)
-        if not isinstance(value, str) or (default is None and not value.strip()):
-            raise self.error(key, "must be a text that is not empty")
-        if not value.replace("\n", "").isprintable():
-            raise self.error(key, "holds a character that cannot be shown")
-        return value
-
-    def number(self, key: str) -> float:
-        value = self._take(key)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.error(key, f"must be a number, not {value!r}")
-        if not 0 < value <= _LARGEST:
-            raise self.error(key, f"must be positive and no more than {_LARGEST:g}")
-        return float(value)
-
-    def whole(self, key: str, at_least: int = 1, default: int | None = None) -> int:
-        value = self._take(key, default)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise self.error(key, f"must be a whole number, not {value!r}")
-        if value < at_least:
-            raise self.error(key, f"must be at least {at_least}, not {value}")
-        if value > _LARGEST:
-            raise self.error(key, f"must be no more than {_LARGEST:g}")
-        return value
-
-    def flag(self, key: str, default: bool) -> bool:
-        value = self._take(key, default)
-        if not isinstance(value, bool):
-            raise self.error(key, f"must be true or false, not {value!r}")
-        return value
-
-    def one_of(self, key: str, allowed: Iterable[str]) -> str:
-        value = self.text(key)
-        choices = list(allowed)
-        if value not in choices:
-            raise self.error(key, f"is {value!r}, must be one of {', '.join(choices)}")
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self._take(key)
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self.error(key, "must be a list of texts")
-        return tuple(value)
-
-    def tables(self, key: str) -> list[_Table]:
-        value = self._take(key, [])
-        if not isinstance(value, list):
-            raise self.error(key, "must be a list of tables")
-        return [_Table(item, f"{self.where}: {key}[{index}]") for index, item in enumerate(value)]
-
-    def table(self, key: str) -> _Table | None:
-        value = self._take(key, {})
-        return _Table(value, f"{self.where}: {key}") if value else None
-
-    def pairs(self) -> tuple[tuple[str, str], ...]:
-        return tuple((key, self.text(key)) for key in self._values)
-
-    def error(self, key: str, message: str) -> DataError:
-        return DataError(f"{self.where}: {key} {message}")
-
-    def finish(self) -> None:
-        for key in self._values:
-            if key not in self._known:
-                near = get_close_matches(key, self._known, n=1)
-                raise self.error(key, "is not a field" + (f"; did you mean {near[0]}?" if near else ""))
-
-    def _take(self, key: str, default: object = None) -> Any:
-        self._known.append(key)
-        if key not in self._values and default is None:
-            raise self.error(key, "is missing")
-        return self._values.get(key, default)
 
 
 def parse(content: str, file: str) -> Device:
     """The device that `content` describes; DataError names `file` and the field at fault."""
-    try:
-        root = _Table(tomllib.loads(content), file)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{file}: not valid TOML: {error}") from None
+    root = toml_table.parse(content, file)
     listed = root.table("sources")
     sources = listed.pairs() if listed else ()
     spread = root.table("spread")
@@ -175,7 +84,7 @@ def _value(value: object) -> str:
     return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 
 
-def _runtime(table: _Table) -> Runtime:
+def _runtime(table: Table) -> Runtime:
     runtime = Runtime(
         name=table.text("name"),
         version=table.text("version"),
@@ -190,7 +99,7 @@ def _runtime(table: _Table) -> Runtime:
     return runtime
 
 
-def _row(table: _Table) -> Row:
+def _row(table: Table) -> Row:
     rejected = table.text("rejected", "")
     row = Row(
         model=table.text("model"),
@@ -204,7 +113,7 @@ def _row(table: _Table) -> Row:
     return row
 
 
-def _spread(table: _Table) -> Spread:
+def _spread(table: Table) -> Spread:
     spread = Spread(table.number("p90_over_mean"), table.text("source"))
     if spread.p90_over_mean < 1:
         raise table.error("p90_over_mean", f"must be at least 1, not {spread.p90_over_mean}")
@@ -212,13 +121,13 @@ def _spread(table: _Table) -> Spread:
     return spread
 
 
-def _transfer(table: _Table) -> Transfer:
+def _transfer(table: Table) -> Transfer:
     transfer = Transfer(table.text("device"), table.text("runtime"))
     table.finish()
     return transfer
 
 
-def _check_contradictions(device: Device, root: _Table) -> None:
+def _check_contradictions(device: Device, root: Table) -> None:
     if device.default_threads > device.cores:
         raise root.error("default_threads", f"is {device.default_threads}, but cores is {device.cores}")
     flags = _FLAGS_OF.get(device.int8)
@@ -240,7 +149,7 @@ def _check_contradictions(device: Device, root: _Table) -> None:
             _check_row(device, runtime, row, field, root)
 
 
-def _check_row(device: Device, runtime: Runtime, row: Row, field: str, root: _Table) -> None:
+def _check_row(device: Device, runtime: Runtime, row: Row, field: str, root: Table) -> None:
     if not runtime.fitted or row.rejected:
         return
     if row.threads > device.cores:

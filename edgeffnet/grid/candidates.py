@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from edgeffnet import cost, scaling
 from edgeffnet.architecture import Architecture, Family
 from edgeffnet.grid.costs import LatencyCost
-from edgeffnet.grid.journal import Journal
 from edgeffnet.grid.triples import Constraint, Triple, axis, grid
+from edgeffnet.journal import Journal
 from edgeffnet.rules import BASE_RESOLUTION, Coefficients
 
 Progress = Callable[[int, int, str], None]
@@ -157,10 +157,10 @@ class _Looked:
         self.factors: dict[Triple, float] = {}
 
     def at(self, triple: Triple) -> float:
-        known = self.journal.get("factor", triple)
+        known = self.journal.get(f"factor {triple.key}")
         factor = float(known["value"]) if known else self.latency.factor(self.network.at(triple), self.base)
         if known is None and self.latency.kind == "measured":
-            self.journal.put("factor", triple, {"value": factor})
+            self.journal.put(f"factor {triple.key}", {"value": factor})
         self.factors[triple] = factor
         return factor
 

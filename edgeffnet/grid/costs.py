@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from edgeffnet import devices
 from edgeffnet.architecture import Architecture
@@ -69,19 +69,29 @@ class MeasuredLatency:
 
     def milliseconds(self, net: Architecture) -> float:
         """The median of one inference."""
+        return self._timed(net)[0]
+
+    def factor(self, net: Architecture, base: Architecture) -> float:
+        # The base on both sides: a machine that slows down meanwhile slows both.
+        before, there, after = self._timed(base), self._timed(net), self._timed(base)
+        if all(pace for _, pace in (before, there, after)):
+            # Each beside the fixed calculation that was timed with it, which what slows the machine slows as well.
+            before, there, after = ((ms / pace, 1.0) for ms, pace in (before, there, after))
+        return 2 * there[0] / (before[0] + after[0])
+
+    def _timed(self, net: Architecture) -> tuple[float, float]:
+        """The median of one inference, and of the fixed calculation meanwhile; that is 0 where nothing tells."""
         from edgeffnet import stand_ins
         from edgeffnet.validation import latencies
 
         artifact = stand_ins.make(net)["int8"]
         preprocessing, image = stand_ins.contract(net)
-        found = self.patience.timed(
-            lambda: latencies(
+
+        def measured() -> tuple[tuple[float, float], dict[str, Any]]:
+            found, machine = latencies(
                 [artifact], self.target, preprocessing, image, threads=self.threads, percentile=50, seconds=_SECONDS
             )
-        )
-        return found[artifact].typical_ms
+            pace = machine["during"]["pace_ms"]
+            return (found[artifact].typical_ms, pace[1] if pace else 0.0), machine
 
-    def factor(self, net: Architecture, base: Architecture) -> float:
-        # The base on both sides: a machine that slows down meanwhile slows both.
-        before, there, after = self.milliseconds(base), self.milliseconds(net), self.milliseconds(base)
-        return 2 * there / (before + after)
+        return self.patience.timed(measured)

@@ -11,8 +11,8 @@ from typing import Any
 from edgeffnet.architecture import Architecture
 from edgeffnet.grid.candidates import Candidate, Network, Progress, under_flops, under_latency
 from edgeffnet.grid.costs import LatencyCost
-from edgeffnet.grid.journal import Journal
 from edgeffnet.grid.triples import Constraint, Triple
+from edgeffnet.journal import Journal
 
 
 @dataclass(frozen=True)
@@ -132,10 +132,10 @@ def _scored(candidate: Candidate, evaluate: Evaluator, journal: Journal) -> Scor
 
 def score_of(net: Architecture, triple: Triple, evaluate: Evaluator, journal: Journal) -> Score | str:
     """What `evaluate` says of `net`, from the journal where it is there; or in words why it says nothing."""
-    known = journal.get("score", triple)
+    known = journal.get(f"score {triple.key}")
     if known is None:
         known = _asked(net, evaluate)
-        journal.put("score", triple, known)
+        journal.put(f"score {triple.key}", known)
     return str(known["failure"]) if "failure" in known else Score(**known)
 
 

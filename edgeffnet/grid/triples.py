@@ -31,6 +31,11 @@ class Triple:
     def rule(self) -> CompoundRule:
         return CompoundRule(self.alpha, self.beta, self.gamma)
 
+    @property
+    def key(self) -> str:
+        """What it is called in a journal, to the last digit."""
+        return " ".join(str(float(one)) for one in (self.alpha, self.beta, self.gamma))
+
     def applied(self, base: Coefficients) -> Coefficients:
         """`base` at phi 1."""
         return Coefficients(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from edgeffnet.selection import Candidate, EstimatedLatency
@@ -53,8 +53,12 @@ def frontier(
 ) -> tuple[Point, ...]:
     """A point for each candidate, in their order. `accuracies` are those of int8, by the candidates' names."""
     known = accuracies or {}
-    points = [_point(candidate, known.get(candidate.architecture.name), trained) for candidate in candidates]
-    return tuple(Point(**{**asdict(point), "best": _undominated(point, points)}) for point in points)
+    return with_best([_point(candidate, known.get(candidate.architecture.name), trained) for candidate in candidates])
+
+
+def with_best(points: Sequence[Point]) -> tuple[Point, ...]:
+    """`points` with `best` told."""
+    return tuple(replace(point, best=_undominated(point, points)) for point in points)
 
 
 def _point(candidate: Candidate, accuracy: Accuracy | None, trained: bool) -> Point:

@@ -50,3 +50,43 @@ def test_a_machine_that_is_never_idle_uses_the_patience_up_once() -> None:
         taken_each.append(len(taken))
     assert taken_each == [4, 2, 1]
     assert patience.disturbed == 3
+
+
+def paced(*paces: tuple[float, float]) -> Callable[[], tuple[int, dict[str, Any]]]:
+    """Timings on an idle machine whose fixed calculation took at least, and in the median, so many milliseconds."""
+    left = list(enumerate(paces))
+
+    def measure() -> tuple[int, dict[str, Any]]:
+        number, (fastest, median) = left.pop(0)
+        return number, {"during": {"foreign_cores": 0.0, "pace_ms": [fastest, median]}}
+
+    return measure
+
+
+@pytest.mark.parametrize(
+    ("paces", "kept"),
+    [
+        ([(1.0, 1.02)], 0),
+        ([(1.0, 1.4), (1.0, 1.03)], 1),
+        ([(1.5, 1.5)], 0),
+        ([(1.5, 1.7), (1.0, 1.0)], 1),
+        ([(1.0, 1.4), (1.0, 1.2), (1.0, 1.3), (1.0, 1.25)], 1),
+    ],
+    ids=["even", "slowed at first", "slow is all that is known", "faster later", "never fast: the least slowed"],
+)
+def test_a_timing_while_the_machine_was_slower_than_it_can_be_is_taken_again(
+    paces: list[tuple[float, float]], kept: int
+) -> None:
+    assert Patience(3, pause_seconds=0).timed(paced(*paces)) == kept
+
+
+def test_what_the_machine_can_do_is_remembered_over_timings() -> None:
+    patience = Patience(3, pause_seconds=0)
+    assert patience.timed(paced((1.0, 1.0))) == 0
+    assert patience.timed(paced((1.5, 1.5), (1.0, 1.01))) == 1
+
+
+def test_what_is_good_enough_although_it_was_disturbed_is_not_taken_again() -> None:
+    measure, taken = machine_with(1.0, 1.0, 1.0, 1.0)
+    assert Patience(3, pause_seconds=0).timed(measure, lambda number: number >= 1) == 1
+    assert len(taken) == 2

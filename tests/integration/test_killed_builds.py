@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgeffnet.bundle import manifest
@@ -15,12 +16,13 @@ from edgeffnet.cache.store import Cache
 from tests.conftest import command
 
 BUILD = ("build", "--phi=-5", "--weights", "random", "--classes", "4", "--recipe", "fast", "--formats", "tflite")
+PER_TENSOR = ("--granularity", "tensor")
 KILLS = int(os.environ.get("EDGEFFNET_KILLS", "10"))
 
 
-def started(folder: Path, cache: Path) -> subprocess.Popen[bytes]:
+def started(folder: Path, cache: Path, words: Sequence[str] = ()) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        command([*BUILD, "--output", folder / "out"]),
+        command([*BUILD, *words, "--output", folder / "out"]),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env={**os.environ, "EDGEFFNET_CACHE": str(cache)},
@@ -28,16 +30,20 @@ def started(folder: Path, cache: Path) -> subprocess.Popen[bytes]:
     )
 
 
-def built(folder: Path, cache: Path) -> tuple[dict[str, str], float]:
+def built(folder: Path, cache: Path, words: Sequence[str] = ()) -> tuple[dict[str, str], float]:
     """The hashes of a build's files, reports left out, and the seconds it took."""
     begun = time.monotonic()
-    process = started(folder, cache)
+    process = started(folder, cache, words)
     _, said = process.communicate()
     assert process.returncode == 0, said
+    return hashes(folder), time.monotonic() - begun
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Of a bundle's files, each as its manifest says; reports left out."""
     assert manifest.differences(folder / "out") == {}
     files = json.loads((folder / "out" / "manifest.json").read_text())["files"]
-    hashes = {name: entry["sha256"] for name, entry in files.items() if not name.startswith("report")}
-    return hashes, time.monotonic() - begun
+    return {name: entry["sha256"] for name, entry in files.items() if not name.startswith("report")}
 
 
 def test_builds_killed_at_random_moments_damage_nothing(tmp_path: Path) -> None:
@@ -59,15 +65,20 @@ def test_builds_killed_at_random_moments_damage_nothing(tmp_path: Path) -> None:
     assert not list((cache / "steps").glob(".partial-*"))
 
 
-def test_builds_at_the_same_time_make_the_same_as_one_after_another(tmp_path: Path) -> None:
-    folders = [tmp_path / str(number) for number in range(3)]
-    for folder in folders:
-        folder.mkdir()
-    alone, _ = built(folders[0], tmp_path / "other-cache")
-    together = [started(folder, tmp_path / "cache") for folder in folders[1:]]
+def test_four_builds_at_once_of_overlapping_work_make_the_same_as_one_after_another(tmp_path: Path) -> None:
+    """Two of the same, and two that share the float model and the calibration with them."""
+    kinds: dict[str, tuple[str, ...]] = {"first": (), "second": (), "integer": ("--io", "int8"), "tensor": PER_TENSOR}
+    for name in (*kinds, *(f"{name} alone" for name in kinds)):
+        (tmp_path / name).mkdir()
+    alone = {
+        name: built(tmp_path / f"{name} alone", tmp_path / "other-cache", words)[0] for name, words in kinds.items()
+    }
+    together = [started(tmp_path / name, tmp_path / "cache", words) for name, words in kinds.items()]
     for process in together:
         _, said = process.communicate()
         assert process.returncode == 0, said
-    for folder in folders[1:]:
-        files = json.loads((folder / "out" / "manifest.json").read_text())["files"]
-        assert {name: files[name]["sha256"] for name in alone} == alone
+    for name in kinds:
+        assert hashes(tmp_path / name) == alone[name]
+    assert alone["first"] == alone["second"] != alone["integer"]
+    assert not list((tmp_path / "cache" / "steps").glob(".partial-*"))
+    assert "damaged" not in {one.kind for one in Cache(tmp_path / "cache" / "steps").entries()}

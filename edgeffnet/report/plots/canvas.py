@@ -16,6 +16,7 @@ from edgeffnet.report.wording import readable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 # What matplotlib draws with; the page's style sheet gives each its light and its dark value.
@@ -102,6 +103,19 @@ def plain_axes(axes: Axes, *, grid: str = "both") -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(visible=True, axis="both" if grid == "both" else "x" if grid == "x" else "y")
     axes.set_axisbelow(True)
+
+
+def logarithmic_ticks(axis: Axis, many: float = 4) -> None:
+    """Plain numbers at 1, 2 and 5, or at every digit where the axis spans less than `many` times its start.
+
+    To be called when what is drawn has given the axis its ends.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high > many * low else tuple(range(1, 10))))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _style(name: str) -> dict[Any, Any]:

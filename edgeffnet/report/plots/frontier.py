@@ -92,8 +92,6 @@ class _Plot:
         return titles
 
     def _scale(self, axes: Axes) -> None:
-        from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
         ends = [point[name] or point["latency_ms"] for point in self.drawn for name in ("low_ms", "high_ms")]
         ends += [self.limit_ms] if self.limit_ms else []
         axes.set_xlim(min(ends) / 1.2, max(ends) * 1.2)
@@ -104,10 +102,7 @@ class _Plot:
         else:
             axes.set_ylim(min(heights) / 1.4, max(heights) * 1.4)
         for axis in (axes.xaxis, *(() if self.accurate else (axes.yaxis,))):
-            low, high = axis.get_view_interval()
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high > 8 * low else tuple(range(1, 10))))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axis.set_minor_formatter(NullFormatter())
+            canvas.logarithmic_ticks(axis, many=8)
 
     def _point(self, axes: Axes, index: int, point: Mapping[str, Any], narrow: bool) -> str:
         """Draws one; its title."""

@@ -11,7 +11,6 @@ from edgeffnet.scaling_curves import WAYS, CurvePoint, Way
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 _SIZE = (canvas.WIDE, 400)
@@ -86,7 +85,7 @@ class _Panel:
         for axis, quantity in ((axes.xaxis, self.across), (axes.yaxis, self.up)):
             if quantity.logarithmic:
                 (axes.set_xscale if axis is axes.xaxis else axes.set_yscale)("log")
-                _ticked(axis)
+                canvas.logarithmic_ticks(axis)
 
 
 def _panels(points: Sequence[CurvePoint], timed: bool) -> list[_Panel]:
@@ -122,12 +121,3 @@ def _titled(axes: Axes, points: Sequence[CurvePoint]) -> dict[str, str]:
             f"{point.latency_kind}, {point.parameters / 1e6:.1f} million parameters, {point.resolution} pixels"
         )
     return titles
-
-
-def _ticked(axis: Axis) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    low, high = axis.get_view_interval()
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high > 4 * low else tuple(range(1, 10))))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())

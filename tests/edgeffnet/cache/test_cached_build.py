@@ -47,6 +47,29 @@ def test_a_build_again_needs_no_converter_and_measures_anew(run: Run, tmp_path: 
     assert damaged.returncode != 0 and "tensorflow was asked for" in damaged.stderr
 
 
+def test_a_models_own_quantization_is_kept_by_the_models_hash(run: Run, bundle: Path, tmp_path: Path) -> None:
+    there = {"EDGEFFNET_CACHE": str(tmp_path / "cache")}
+    (tmp_path / "model.tflite").write_bytes((bundle / "model_fp32.tflite").read_bytes())
+    words = ["quantize", "model.tflite", "--preprocessing", bundle / "preprocessing.json", "--recipe", "fast"]
+    words += ["--formats", "tflite", "--calib-count", "8"]
+    first = run(*words, "--output", "one", cwd=tmp_path, environment=there)
+    assert first.returncode == 0, first.stderr
+    kept = {path.name for path in (tmp_path / "cache" / "steps").iterdir()}
+    again = run(*words, "--output", "two", cwd=tmp_path, environment=there)
+    assert again.returncode == 0, again.stderr
+    assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
+    assert {path.name for path in (tmp_path / "cache" / "steps").iterdir()} == kept
+    # Whatever is taken from there is what was put there.
+    for path in (tmp_path / "cache" / "steps").glob("*/files/model_int8.tflite"):
+        path.write_bytes(b"")
+    mended = run(*words, "--output", "three", cwd=tmp_path, environment=there)
+    assert mended.returncode == 0, mended.stderr
+    assert hashes(tmp_path / "one") == hashes(tmp_path / "three")
+    none = run(*words, "--no-cache", "--output", "four", cwd=tmp_path, environment={"EDGEFFNET_CACHE": "/dev/null/no"})
+    assert none.returncode == 0, none.stderr
+    assert hashes(tmp_path / "one") == hashes(tmp_path / "four")
+
+
 def test_rebuild_takes_nothing_from_the_cache(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: dict[str, Any] = {}
 

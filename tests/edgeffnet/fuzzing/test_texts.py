@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -21,11 +22,32 @@ from edgeffnet.devices.toml_profile import parse
 from edgeffnet.errors import EdgeffnetError, UsageError
 from edgeffnet.images import Preprocessing, read_preprocessing
 from edgeffnet.report import html, schema
+from edgeffnet.sweep import jobs, plan
 from edgeffnet.weights import statement
 from tests.edgeffnet.fuzzing.changes import changed_bytes, changed_document
 from tests.edgeffnet.fuzzing.watch import folder, only_answers_or_refuses, tries
 from tests.edgeffnet.report.samples import audit
 
+PLAN = """
+[build]
+recipe = "fast"
+formats = ["tflite"]
+calib_count = 64
+[variants.lite0]
+[variants.small]
+phi = -1.5
+weights = "random"
+[devices.rpi4]
+max_latency = "50ms"
+threads = 2
+[devices.one]
+profile = "rpi5"
+target = "ssh://pi@one"
+percentile = 99
+[data.photographs]
+[audit]
+max_drop = 1.5
+"""
 PROFILE = resources.files("edgeffnet.devices").joinpath("rpi4.toml").read_text(encoding="utf-8")
 REPORT = json.loads(json.dumps(audit()))
 CONTRACT = {
@@ -74,6 +96,26 @@ def test_a_profile_of_any_values(document: Any) -> None:
         return used(parse(_toml(document), "board.toml"))
 
     only_answers_or_refuses(read)
+
+
+@given(changed_bytes(PLAN.encode()))
+@tries(60)
+def test_a_plan_of_any_bytes(data: bytes) -> None:
+    only_answers_or_refuses(lambda: planned(data.decode("utf-8", "replace")))
+
+
+@given(changed_document(tomllib.loads(PLAN)))
+@tries(150)
+def test_a_plan_of_any_values(document: Any) -> None:
+    only_answers_or_refuses(lambda: planned(_toml(document)))
+
+
+def planned(text: str) -> Any:
+    """What a plan is for: its commands, none of which writes outside of the output folder."""
+    work = jobs.work_of(plan.parse(text, "plan.toml", Path.cwd()), Path("/sweep"))
+    for job in work.jobs.values():
+        assert Path("/sweep") in Path(os.path.normpath(job.output)).parents
+    return work
 
 
 def _toml(document: Any) -> str:
@@ -169,6 +211,7 @@ def test_a_budget_of_any_text_is_a_positive_number_or_refused(text: str) -> None
 
 def test_what_is_whole_is_read(tmp_path: Path) -> None:
     """The changes above are of documents that pass as they are."""
+    assert len(planned(PLAN).jobs) == len(planned(_toml(tomllib.loads(PLAN))).jobs) == 4
     assert used(parse(PROFILE, "rpi4.toml"))
     assert used(parse(_toml(tomllib.loads(PROFILE)), "rpi4.toml"))
     schema.check(REPORT)

@@ -155,7 +155,7 @@ def test_a_journal_of_another_search_is_refused(tmp_path):
         {"network": Network("lite")},
         {"evaluator_name": "another"},
     ):
-        with pytest.raises(UsageError, match="not of this search"):
+        with pytest.raises(UsageError, match="something else that was asked"):
             search(planted(PAPER), journal=journal, **other)
     assert journal.read_bytes() == before
     with pytest.raises(DataError, match="nowhere"):

@@ -1,4 +1,4 @@
-"""What a search has found so far, a line each in a file: killed, the same search goes on from there."""
+"""What long work has found so far, a line each in a file: killed, the same work goes on from there."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from edgeffnet.errors import DataError, UsageError
-from edgeffnet.grid.triples import Triple
-
-_Key = tuple[str, Triple]
 
 
 class Journal:
-    """Findings by kind ("factor", "score") and triple, in memory and, where there is a `path`, in that file.
+    """Findings by key, in memory and, where there is a `path`, in that file.
 
     `question` is what was asked, as plain data: a file of another question is refused with UsageError, one that
     cannot be read or written with DataError.
@@ -22,7 +19,7 @@ class Journal:
 
     def __init__(self, path: Path | None, question: dict[str, Any]) -> None:
         self.path = path
-        self._found: dict[_Key, dict[str, Any]] = {}
+        self._found: dict[str, dict[str, Any]] = {}
         if path is None:
             return
         try:
@@ -33,16 +30,16 @@ class Journal:
 
     resumed = 0
 
-    def get(self, kind: str, triple: Triple) -> dict[str, Any] | None:
+    def get(self, key: str) -> dict[str, Any] | None:
         """What was found before, None where nothing was."""
-        return self._found.get((kind, triple))
+        return self._found.get(key)
 
-    def put(self, kind: str, triple: Triple, found: dict[str, Any]) -> None:
+    def put(self, key: str, found: dict[str, Any]) -> None:
         """Keeps a finding; it is on the disk when this returns."""
-        self._found[kind, triple] = found
+        self._found[key] = found
         if self.path is None:
             return
-        line = json.dumps({"kind": kind, "triple": [triple.alpha, triple.beta, triple.gamma], "found": found})
+        line = json.dumps({"key": key, "found": found})
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
@@ -55,12 +52,12 @@ class Journal:
         text = path.read_bytes().decode("utf-8", errors="replace") if path.exists() else ""
         first, *lines = text.split("\n")
         if text and first != question:
-            raise UsageError(f"--journal {path}: not of this search; name another file, or delete it")
+            raise UsageError(f"{path}: the journal of something else that was asked; name another file, or delete it")
         whole = [question]
         for line in lines:
             try:
                 entry = json.loads(line)
-                self._found[entry["kind"], Triple(*entry["triple"])] = dict(entry["found"])
+                self._found[str(entry["key"])] = dict(entry["found"])
             except (ValueError, TypeError, KeyError):
                 break  # the last line may have been cut off
             whole.append(line)
