@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -20,6 +19,7 @@ from edgeffnet.commands.completion import completion as completion_command
 from edgeffnet.commands.completion import device_names
 from edgeffnet.commands.doctor import doctor as doctor_command
 from edgeffnet.commands.int8 import int8_options
+from edgeffnet.commands.interrupts import Interrupts
 from edgeffnet.commands.limits import budget_of, limit_options
 from edgeffnet.commands.networks import network_options
 from edgeffnet.commands.profile import profile as profile_command
@@ -44,38 +44,11 @@ if TYPE_CHECKING:
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-class _Interrupt(KeyboardInterrupt):
-    """A KeyboardInterrupt that `python -m` does not answer by killing itself.
-
-    It does where a plain one has passed through an `exec` of text, as dataclasses do on import, even if it was handled.
-    """
-
-
-class _Interrupts:
-    """Turns SIGINT and SIGTERM into KeyboardInterrupt, and remembers that one came.
-
-    Interrupted while it initialises, a native module raises an ImportError of its own instead.
-    """
-
-    came = False
-
-    @classmethod
-    def listen(cls) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, cls._raise)
-
-    @classmethod
-    def _raise(cls, *_: Any) -> None:
-        cls.came = True
-        raise _Interrupt
-
-
 class _Group(click.Group):
     """Turns every error into one line on standard error and the exit code of its cause."""
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
-        _Interrupts.listen()
+        Interrupts.listen()
         try:
             code = super().main(*args, **{**kwargs, "standalone_mode": False})
             sys.exit(code if isinstance(code, int) else 0)
@@ -87,7 +60,7 @@ class _Group(click.Group):
             sys.stderr.close()
             sys.exit(1)
         except Exception as error:
-            if _Interrupts.came:
+            if Interrupts.came:
                 _interrupted()
             if isinstance(error, EdgeffnetError):
                 _fail(str(error), error.exit_code)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from edgeffnet.commands.interrupts import when_interrupted
 from edgeffnet.commands.report import say_missing_page
 
 _path = click.Path(path_type=Path)
@@ -85,7 +86,12 @@ def audit(
     from edgeffnet.audit.verdict import Gates
     from edgeffnet.report.document import to_json
 
-    try:
+    def say() -> None:
+        kept = [folder for folder in (work_folder(output), *output.glob(".*.work")) if folder.is_dir()]
+        if kept:
+            click.echo(f"the predictions so far are kept in {kept[0]}: the same command goes on", err=True)
+
+    with when_interrupted(say):
         found = run(
             model,
             val,
@@ -101,11 +107,6 @@ def audit(
             parts=Parts(not no_detectors, not no_layers, not no_calibration, not no_runtimes),
             output=output,
         )
-    except KeyboardInterrupt:
-        kept = [folder for folder in (work_folder(output), *output.glob(".*.work")) if folder.is_dir()]
-        if kept:
-            click.echo(f"the predictions so far are kept in {kept[0]}: the same command goes on", err=True)
-        raise
     say_missing_page()
     if as_json:
         reports = [one.to_dict() for one in found]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from edgeffnet.commands.interrupts import when_interrupted
+
 
 @click.command()
 @click.option(
@@ -36,12 +38,12 @@ def profile(target: str, output: Path, threads: tuple[int, ...], as_json: bool) 
     from edgeffnet.profiling.profile import profile as run
     from edgeffnet.profiling.profile import work_folder
 
-    try:
-        found = run(target, output, threads=threads)
-    except KeyboardInterrupt:
+    def say() -> None:
         if work_folder(output).is_dir():
             click.echo(f"the timings so far are kept in {work_folder(output)}: the same command goes on", err=True)
-        raise
+
+    with when_interrupted(say):
+        found = run(target, output, threads=threads)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
         return

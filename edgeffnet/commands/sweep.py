@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgeffnet.commands.interrupts import when_interrupted
 from edgeffnet.errors import AccuracyError, DataError, EdgeffnetError
 
 if TYPE_CHECKING:
@@ -49,11 +50,9 @@ def sweep(plan: Path, output: Path, jobs: int | None, scheduler: str | None, dry
         else:
             click.echo("\n".join(map(shlex.join, [["cd", str(folder)], *listed])))
         return
-    try:
+    said = f"what is done is kept in {output}: the same command goes on"
+    with when_interrupted(lambda: click.echo(said, err=True)):
         found = run(plan, output, jobs=jobs, scheduler=scheduler)
-    except KeyboardInterrupt:
-        click.echo(f"what is done is kept in {output}: the same command goes on", err=True)
-        raise
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
     else:

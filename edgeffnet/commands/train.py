@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from edgeffnet.commands.interrupts import when_interrupted
 from edgeffnet.commands.networks import rule_options
 from edgeffnet.commands.training import seconds_of
 
@@ -90,14 +91,15 @@ def train(
     networks = NetworkOptions(variant=variant, phi=phi, weights=weights, preprocessing=preprocessing, **rule)
     seconds = seconds_of(time)
     share = VALIDATION_SHARE if val_share is None else val_share
-    try:
+
+    def say() -> None:
+        if (work_folder(output) / NAME).is_file():
+            click.echo(f"the last epoch is kept in {work_folder(output)}: the same command goes on", err=True)
+
+    with when_interrupted(say):
         found = run(
             data, output, networks=networks, options=Options(seconds=seconds, share=share, **options), force=force
         )
-    except KeyboardInterrupt:
-        if (work_folder(output) / NAME).is_file():
-            click.echo(f"the last epoch is kept in {work_folder(output)}: the same command goes on", err=True)
-        raise
     if as_json:
         click.echo(to_json(found.report()), nl=False)
         return

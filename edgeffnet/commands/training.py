@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from edgeffnet.commands.interrupts import when_interrupted
 
 if TYPE_CHECKING:
     from edgeffnet.training.train import Options
@@ -48,17 +50,15 @@ def training_of(options: dict[str, Any]) -> Options:
     )
 
 
-@contextmanager
-def saying_what_is_kept(output: Path) -> Iterator[None]:
+def saying_what_is_kept(output: Path) -> AbstractContextManager[None]:
     """Says on standard error, where a build is interrupted, that its training goes on when it is started again."""
     from edgeffnet.training.building import kept_folder
 
-    try:
-        yield
-    except KeyboardInterrupt:
+    def say() -> None:
         if any(kept_folder(output).glob("*/checkpoint.safetensors")):
             click.echo(f"the training so far is kept in {kept_folder(output)}: the same command goes on", err=True)
-        raise
+
+    return when_interrupted(say)
 
 
 def networks_to_train(data: Path, networks: NetworkOptions, training: Options, output: Path) -> tuple[Wanted, ...]:

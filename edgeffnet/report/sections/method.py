@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgeffnet.report.page import Fact, Facts, Part, Section, Table, Text
+from edgeffnet.report.plots import timeline
 from edgeffnet.report.sections.models import Report, models
 from edgeffnet.report.wording import first_upper, gigabytes, plain, plural, spaced
 
@@ -24,6 +25,8 @@ def section(report: Report) -> Section:
     if report["notes"]:
         parts.append(Text(tuple(report["notes"]), listed=True, title="What to know of these figures"))
     parts.append(_seconds(report["seconds"]))
+    if len(report["seconds"]) > 1:
+        parts.append(timeline.drawing(report["seconds"]))
     if report.get("tools"):
         versions = ", ".join(f"{name} {version}" for name, version in report["tools"].items())
         parts.append(Text((f"{versions}.",), title="Versions"))
@@ -159,6 +162,9 @@ def _machine(report: Report) -> list[Fact]:
     if during:
         facts.append(Fact("Clock while timing", f"{clock[0]:.0f} to {clock[1]:.0f} MHz" if clock else "not readable"))
         facts.append(Fact("Temperature", f"{heat[0]:.0f} to {heat[1]:.0f} °C" if heat else "not readable"))
+    if pace := during.get("pace_ms"):
+        best, usual = pace
+        facts.append(Fact("A fixed calculation meanwhile", f"{usual / best:.2f} times as long as at its best"))
     if foreign is not None:
         facts.append(Fact("Used by others meanwhile", f"{foreign:.2f} cores"))
     facts += [Fact("Warning", warning) for warning in machine.get("warnings") or []]
