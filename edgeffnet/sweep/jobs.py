@@ -104,8 +104,7 @@ def _validate(network: Network, board: Board, data: Data, build: Job, output: Pa
 def _audit(plan: Plan, data: Data, build: Job, output: Path) -> Job:
     made = build.name.removeprefix("build ")
     folder = output / "audits" / made
-    # One process: the sweep fills the cores.
-    about = ["audit", str(build.output), f"--val={data.val}", "--workers=1", *(plan.audit or ())]
+    about = ["audit", str(build.output), f"--val={data.val}", *(plan.audit or ())]
     about += [f"--calib={data.calib}"] if data.calib else []
     words = (*about, f"--output={folder}")
     return Job(f"audit {made}", "audit", words, tuple(about), folder, (build.name,), data.files)

@@ -192,10 +192,12 @@ def _choice(table: Table | None, build: Mapping[str, Any], folder: Path) -> tupl
 def _audit(table: Table | None) -> tuple[str, ...] | None:
     if table is None:
         return None
+    # One process each: the sweep fills the cores with other jobs, as long as there are any.
+    workers = table.whole("workers", default=1)
     given = _taken(table, _GATES)
     table.finish()
     _saying(table.where, "", lambda: Gates(**given).require_possible())
-    return _as_words(given)
+    return _as_words({**given, "workers": workers})
 
 
 def _named(root: Table, key: str) -> list[tuple[str, Table]]:

@@ -56,7 +56,7 @@ def test_each_table_becomes_the_options_of_a_command(folder: Path) -> None:
     assert plan.boards[0].budget.latency_ms == 50
     assert (plan.boards[1].name, plan.boards[1].profile.name) == ("one", "rpi5")
     assert [one.words(trained=True) for one in plan.data] == [(), ("--data=flowers", "--time=1m")]
-    assert plan.audit == ("--max-drop=1.5",)
+    assert plan.audit == ("--max-drop=1.5", "--workers=1")
 
 
 def test_a_model_is_built_once_for_all_devices_and_measured_on_each_that_is_reached(folder: Path) -> None:
@@ -144,6 +144,7 @@ def test_what_a_result_depends_on_is_not_which_device_comes_first(folder: Path) 
         (('formats = ["tflite", "openvino"]', 'formats = "tflite"'), "formats must be a list"),
         (("allow_overlap = true", "allow_overlap = 1"), "allow_overlap must be true or false"),
         (("max_drop = 1.5", "max_drop = -1"), "audit: --max-drop -1: it takes 0 to 100"),
+        (("max_drop = 1.5", "workers = 0"), "audit: workers must be at least 1"),
         (("max_drop = 1.5", "min_agreement = 500"), "audit: --min-agreement 500"),
         (("[audit]", "[audits]"), "audits is not a field; did you mean audit?"),
         (("[devices.rpi4]", "[devices.rpi4"), "not valid TOML"),
