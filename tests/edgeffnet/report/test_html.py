@@ -87,7 +87,7 @@ def test_no_two_elements_share_an_id(page: Page) -> None:
 
 def test_plots_hold_text_with_units_and_the_pages_colours(text: str) -> None:
     plots = re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)
-    assert len(plots) == 8, "four plots, each for two widths"
+    assert len(plots) == 10, "five plots, each for two widths"
     words = {found for plot in plots for found in re.findall(r"<text[^>]*>([^<]*)</text>", plot)}
     assert {"top-1, percent", "drop of top-1, points (paired)", "signal-to-noise, dB (less is worse)"} <= words
     assert not [plot for plot in plots if re.search(r"#[0-9a-f]{6}", plot)]
