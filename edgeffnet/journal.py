@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeffnet.errors import DataError, UsageError
+from edgeffnet.whole_file import write_whole
 
 
 class Journal:
@@ -63,6 +64,4 @@ class Journal:
             whole.append(line)
         kept = "\n".join(whole) + "\n"
         if kept != text:
-            partial = path.with_name(f".{path.name}.part")
-            partial.write_text(kept, encoding="utf-8")
-            partial.replace(path)
+            write_whole(path, kept.encode())

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,6 +33,7 @@ from edgeffnet.imagesets import ImageSet
 from edgeffnet.report import files, schema
 from edgeffnet.report.progress import Steps
 from edgeffnet.report.quiet import quiet
+from edgeffnet.whole_file import writing_alone
 
 PREDICTIONS = "predictions.csv"
 SUMMARY = "summary.md"
@@ -119,7 +119,8 @@ def _audited(asked: _Asked, there: Crew, steps: Steps) -> Audit:
     files.require_usable(asked.output)
     schema.require_readable(asked.output)
     work = work_folder(asked.output)
-    with _alone(work, asked.output):
+    work.mkdir(parents=True, exist_ok=True)
+    with writing_alone(work / "lock", asked.output, "audit"):
         try:
             made, seen, validation, pair = _found(asked, there, work, steps)
         except (DataError, UsageError, ArtifactError):
@@ -132,18 +133,6 @@ def _audited(asked: _Asked, there: Crew, steps: Steps) -> Audit:
             _write(made, seen, validation.images, pair, work)
         shutil.rmtree(work)
     return made
-
-
-@contextmanager
-def _alone(work: Path, output: Path) -> Iterator[None]:
-    """Holds the folder `work`, which is made; UsageError where another audit does."""
-    work.mkdir(parents=True, exist_ok=True)
-    with (work / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(f"--output {output}: another audit is writing it; choose another folder") from None
-        yield
 
 
 def _found(asked: _Asked, there: Crew, work: Path, steps: Steps) -> tuple[Audit, Seen, ImageSet, Pair]:

@@ -49,8 +49,8 @@ class _Dispatch:
         self.progress = progress
         self.outcomes: dict[str, Outcome] = {}
         self.running: dict[Future[Outcome], Job] = {}
-        self.keys = _keys(work)
         self.sources, self.tools = sources(), tool_versions()
+        self.keys = _keys(work, self.sources, self.tools)
         self.sweep = uuid.uuid4().hex
 
     def run(self) -> dict[str, Outcome]:
@@ -130,8 +130,8 @@ def _reported(job: Job) -> bool:
     return next(job.output.rglob(REPORT), None) is not None
 
 
-def _keys(work: Work) -> Mapping[str, str]:
-    """What each job's result depends on, hashed."""
+def _keys(work: Work, code: str, tools: Mapping[str, str]) -> Mapping[str, str]:
+    """What each job's result depends on, `code` and `tools` included, hashed."""
     made: dict[str, str] = {}
     states: dict[Path, str] = {}
     for job in work.jobs.values():
@@ -139,6 +139,6 @@ def _keys(work: Work) -> Mapping[str, str]:
             if path not in states:
                 states[path] = state(path)
         files = {str(path): states[path] for path in job.files}
-        said = [job.result_of, files, [made[name] for name in job.needs], sources(), tool_versions()]
+        said = [job.result_of, files, [made[name] for name in job.needs], code, tools]
         made[job.name] = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
     return made

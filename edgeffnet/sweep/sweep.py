@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from edgeffnet.sweep.plan import Plan, read
 from edgeffnet.sweep.results import Row
 from edgeffnet.sweep.run import Outcome
 from edgeffnet.sweep.workers import DaskWorkers, LocalWorkers, Workers
+from edgeffnet.whole_file import write_whole, writing_alone
 
 RESULTS, JOURNAL, _LOCK = "results.csv", "journal.jsonl", ".lock"
 # Of another form a journal cannot be read.
@@ -86,7 +85,7 @@ def sweep(
     except OSError as error:
         raise UsageError(f"--output {output}: {error.strerror}") from None
     steps = steps or Steps()
-    with _alone(output), workers:
+    with writing_alone(output / _LOCK, output, "sweep"), workers:
         journal = Journal(output / JOURNAL, _QUESTION)
         with steps("Sweeping"):
             outcomes = dispatch(work, plan.folder, workers, journal, steps.advance)
@@ -112,17 +111,6 @@ def _workers(plan: Plan, jobs: int | None, scheduler: str | None) -> Workers:
     return DaskWorkers(scheduler)
 
 
-@contextmanager
-def _alone(output: Path) -> Iterator[None]:
-    """Holds the folder; UsageError where another sweep does."""
-    with (output / _LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(f"--output {output}: another sweep is writing it; choose another folder") from None
-        yield
-
-
 def _drawn(plan: Plan, rows: tuple[Row, ...], output: Path) -> list[Path]:
     made = []
     for board in plan.boards:
@@ -140,11 +128,8 @@ def _drawn(plan: Plan, rows: tuple[Row, ...], output: Path) -> list[Path]:
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole, or not at all."""
-    partial = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, text.encode())
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None

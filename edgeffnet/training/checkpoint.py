@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from edgeffnet.errors import DataError, UsageError
 from edgeffnet.training.metrics import Row
 from edgeffnet.weights import safetensors_file
+from edgeffnet.whole_file import write_whole
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -101,17 +101,3 @@ def load(folder: Path) -> State | None:
         raise DataError(
             f"{path}: not a checkpoint of this version ({type(error).__name__}): remove its folder to begin anew"
         ) from None
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """`data` as the file `path`, which is there whole or as it was before; raises OSError."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from edgeffnet import network
 from edgeffnet.network import Tensors
-from edgeffnet.training.checkpoint import write_whole
 from edgeffnet.weights.statement import KEY, MEMBER, Statement
+from edgeffnet.whole_file import write_whole
 
 SUFFIXES = (".keras", ".safetensors")
 # Archives hold no time, so that the same weights are the same bytes.

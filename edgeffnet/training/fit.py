@@ -23,6 +23,7 @@ from edgeffnet.training.head import Figures, judged
 from edgeffnet.training.metrics import Row
 from edgeffnet.training.pipeline import Ordered, Shuffled
 from edgeffnet.training.trainee import Trainee
+from edgeffnet.whole_file import write_whole
 
 METRICS = "metrics.csv"
 # Without a better validation for so many epochs at least, before training stops early.
@@ -179,7 +180,7 @@ class Fit:
 
     def _keep(self, state: State) -> None:
         checkpoint.save(self.folder, state)
-        checkpoint.write_whole(self.folder / METRICS, metrics.to_csv(state.rows).encode())
+        write_whole(self.folder / METRICS, metrics.to_csv(state.rows).encode())
 
     def _diverged(self, state: State, what: str) -> TrainingError:
         return TrainingError(

@@ -101,8 +101,8 @@ class Trained:
         from edgeffnet.report import html
         from edgeffnet.report.document import to_json
         from edgeffnet.training import metrics
-        from edgeffnet.training.checkpoint import write_whole
         from edgeffnet.training.fit import METRICS
+        from edgeffnet.whole_file import write_whole
 
         report = self.report()
         write_whole(folder / METRICS, metrics.to_csv(self.rows).encode())

@@ -30,6 +30,7 @@ from edgeffnet.training.train import Options, work_folder
 from edgeffnet.training.trainee import Trainee
 from edgeffnet.training.vetting import Vetted
 from edgeffnet.weights.statement import Statement
+from edgeffnet.whole_file import write_whole
 
 if TYPE_CHECKING:
     from edgeffnet.report.progress import Steps
@@ -94,7 +95,7 @@ class Run:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             text = split.as_csv(self.data, self.folder)
-            checkpoint.write_whole(self.folder / SPLIT, text.encode("utf-8", "surrogateescape"))
+            write_whole(self.folder / SPLIT, text.encode("utf-8", "surrogateescape"))
         except OSError as error:
             raise UsageError(f"--output {self.output}: cannot write in {self.folder} ({error.strerror})") from None
 
