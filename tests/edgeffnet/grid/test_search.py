@@ -195,6 +195,29 @@ def test_latencies_measured_before_the_kill_are_not_measured_again(tmp_path):
     assert machine.asked == fresh.asked - 5
 
 
+@dataclass
+class SlowedOnce(Machine):
+    """Was slowed while it was asked for the `slowed`th time, so that one network looked larger than it is."""
+
+    slowed: int = 4
+    by: float = 1.3
+
+    def factor(self, net, base):
+        return super().factor(net, base) * (self.by if self.asked == self.slowed else 1.0)
+
+
+@pytest.mark.parametrize("by", [0.7, 1.3])
+@pytest.mark.parametrize("slowed", [1, 2, 3, 4, 5, 6, 7])
+def test_a_machine_slowed_for_a_moment_neither_chooses_nor_ends_the_search(slowed, by):
+    machine = SlowedOnce(slowed=slowed, by=by)
+    found = search(constraint=Constraint(most=1), latency=machine).candidates
+    a, b, c = machine.powers
+    for one in found:
+        triple = one.candidate.triple
+        assert triple.alpha**a * triple.beta**b * triple.gamma**c == pytest.approx(2, rel=0.1)
+    assert found
+
+
 def test_under_an_estimated_latency_the_factors_are_the_profiles():
     device = devices.load("rpi4")
     latency = EstimatedLatency(device)
