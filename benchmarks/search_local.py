@@ -15,16 +15,17 @@ import sys
 import time
 from contextlib import closing
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 
+from converters.artifact import Artifact
 from edgeffnet import stand_ins
 from edgeffnet.architecture import Architecture
 from edgeffnet.budget import Budget
 from edgeffnet.calibration_images import Selection
+from edgeffnet.images import Pixels, Preprocessing
 from edgeffnet.patience import Patience
 from edgeffnet.probing.search import manner_of, probe_candidates
 from edgeffnet.report.progress import Steps
@@ -37,8 +38,8 @@ from edgeffnet.wanted import NetworkOptions, Wanted, candidates
 # A machine's speed drifts within minutes: brute force looks again after so many searches.
 _SEARCHES_PER_ROUND = 4
 PHIS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
-# Of timings that others disturbed, brute force's and probes' together.
-_REPEATS = 30
+# Of timings that others disturbed, brute force's and probes' together: twenty searches alone would each have six.
+_REPEATS = 150
 NEAR, NEAR_AT_MOST, PROBES_AT_MOST, MEDIAN_AT_MOST = 0.03, 4, 3, 2
 
 
@@ -87,19 +88,22 @@ class BruteForce:
             manner = manner_of(asked("local", self.threads, 1.0), one)
             artifact = stand_ins.make(net, manner)["int8"]
             preprocessing, image = stand_ins.contract(net, manner)
-            found = self.patience.timed(
-                partial(
-                    latencies,
-                    [artifact],
-                    self.target,
-                    preprocessing,
-                    image,
-                    threads=self.threads,
-                    percentile=90,
-                    seconds=3.0,
-                )
+            self.rounds[net.name].append(self._p90(artifact, preprocessing, image))
+
+    def _p90(self, artifact: Artifact, preprocessing: Preprocessing, image: Pixels) -> float:
+        found = self.patience.timed(
+            lambda: latencies(
+                [artifact],
+                self.target,
+                preprocessing,
+                image,
+                threads=self.threads,
+                percentile=90,
+                seconds=3.0,
+                pace_ms=self.patience.pace_ms,
             )
-            self.rounds[net.name].append(found[artifact].value_ms)
+        )
+        return found[artifact].value_ms
 
     def p90(self) -> dict[str, float]:
         return {name: median(values) for name, values in self.rounds.items()}

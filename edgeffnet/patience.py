@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from edgeffnet.targets.agent import SLOWED
+
 T = TypeVar("T")
 
 # Of one core, used by others during a timing; less is what any system does.
 _DISTURBED_CORES = 0.12
-# A fixed calculation took so many times as long as when it was fastest.
-_SLOWED = 1.08
 _PAUSE_SECONDS = 2.0
 _REPEATS_OF_ONE = 3
 
@@ -24,6 +24,11 @@ class Patience:
         self.disturbed = 0
         self._pause_seconds = pause_seconds
         self._fastest: float | None = None
+
+    @property
+    def pace_ms(self) -> float | None:
+        """The least that the fixed calculation was seen to take."""
+        return self._fastest
 
     def timed(
         self, measure: Callable[[], tuple[T, dict[str, Any]]], enough: Callable[[T], bool] = lambda _: False
@@ -60,4 +65,4 @@ class Patience:
         others = float(during["foreign_cores"] or 0.0) / _DISTURBED_CORES
         if not during.get("pace_ms") or self._fastest is None:
             return others
-        return max(others, float(during["pace_ms"][1] / self._fastest - 1) / (_SLOWED - 1))
+        return max(others, float(during["pace_ms"][1] / self._fastest - 1) / (SLOWED - 1))

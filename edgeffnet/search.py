@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from converters.artifact import Artifact
@@ -204,19 +203,21 @@ class Search:
         if not measuring:
             return selection.judge(net, request.budget, first.latency, artifact.bytes, arena)
         with self.steps(f"Timing {net.name} on {self.target.name}"):
-            timing = partial(
-                latencies,
-                [artifact],
-                self.target,
-                producer.contract,
-                producer.pixels[:1],
-                threads=request.run_threads,
-                percentile=request.percentile,
-                progress=self.steps.advance,
-            )
             # A disturbed timing would have another network chosen, unless it is within the budget all the same.
             limit = request.budget.latency_ms or 0.0
-            measured = self.patience.timed(timing, lambda found: found[artifact].value_ms <= limit)
+            measured = self.patience.timed(
+                lambda: latencies(
+                    [artifact],
+                    self.target,
+                    producer.contract,
+                    producer.pixels[:1],
+                    threads=request.run_threads,
+                    percentile=request.percentile,
+                    pace_ms=self.patience.pace_ms,
+                    progress=self.steps.advance,
+                ),
+                lambda found: found[artifact].value_ms <= limit,
+            )
         return selection.judge(net, request.budget, measured[artifact], artifact.bytes, arena)
 
     @property

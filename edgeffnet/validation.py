@@ -195,6 +195,7 @@ def latencies(
     mlperf: bool = False,
     tolerance: float = TOLERANCE,
     seconds: float = SECONDS_PER_MODEL,
+    pace_ms: float | None = None,
     progress: Progress | None = None,
 ) -> tuple[dict[Artifact, Latency], dict[str, Any]]:
     """Latency of each artefact, timed in turns in one process; and the machine's state around it.
@@ -202,7 +203,8 @@ def latencies(
     `image` is uint8 (1, h, w, 3). Without `threads`, one for each of the target's fastest cores.
     `mlperf` is MLPerf's single stream: 1,024 inferences and 60 s of each, no less and no more than
     both ask for, 90th percentile. Otherwise a model is done when its interval is within `tolerance`,
-    or `seconds` for each are used up.
+    or `seconds` for each are used up. `pace_ms` is the least that the target's fixed calculation is known
+    to take (`patience`): a virtual machine that is slower waits, for up to three times as long.
     Raises TargetError when the target fails or takes too long.
     """
     names = {artifact: f"{index} {artifact.name}" for index, artifact in enumerate(artifacts)}
@@ -216,6 +218,7 @@ def latencies(
         "tolerance": tolerance,
         "max_seconds": cap,
         "max_runs": MAXIMUM_RUNS,
+        "pace_ms": pace_ms,
     }
     if mlperf:
         cap = 600.0 * len(artifacts)

@@ -89,7 +89,14 @@ class MeasuredLatency:
 
         def measured() -> tuple[tuple[float, float], dict[str, Any]]:
             found, machine = latencies(
-                [artifact], self.target, preprocessing, image, threads=self.threads, percentile=50, seconds=_SECONDS
+                [artifact],
+                self.target,
+                preprocessing,
+                image,
+                threads=self.threads,
+                percentile=50,
+                seconds=_SECONDS,
+                pace_ms=self.patience.pace_ms,
             )
             pace = machine["during"]["pace_ms"]
             return (found[artifact].typical_ms, pace[1] if pace else 0.0), machine

@@ -88,6 +88,7 @@ def probe(
                 percentile=percentile,
                 tolerance=tolerance,
                 seconds=seconds,
+                pace_ms=patience.pace_ms,
                 progress=progress,
             )
         )

@@ -119,6 +119,7 @@ def _timed(subject: Subject, threads: int, number: int, target: Target, patience
             percentile=90,
             tolerance=_TOLERANCE,
             seconds=_SECONDS,
+            pace_ms=patience.pace_ms,
         )
     )
     return [

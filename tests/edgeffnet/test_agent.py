@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar
@@ -259,3 +260,65 @@ def test_outliers_are_counted_and_stay_in_every_figure(paced: agent.Agent, tmp_p
 def test_a_cap_that_is_reached_is_said(paced: agent.Agent, tmp_path: Path) -> None:
     assert timed(paced, tmp_path, tolerance=1e-9)["models"]["b"]["tight"] is False
     assert timed(paced, tmp_path, tolerance=1e9)["models"]["b"]["tight"] is True
+
+
+class Slowed(Paced):
+    """Takes a millisecond; four where a neighbour slows the machine."""
+
+    slow: ClassVar[Callable[[], bool]] = staticmethod(lambda: False)
+
+    def invoke(self) -> None:
+        time.sleep(0.004 if Slowed.slow() else 0.001)
+
+
+@pytest.fixture
+def slowed(monkeypatch: pytest.MonkeyPatch, paced: agent.Agent) -> Callable[[Callable[[float], bool]], agent.Agent]:
+    """The agent on a virtual machine that is slow when `when` says so, by the seconds since then."""
+
+    def at(when: Callable[[float], bool]) -> agent.Agent:
+        start = time.perf_counter()
+        monkeypatch.setattr(Slowed, "slow", staticmethod(lambda: when(time.perf_counter() - start)))
+        monkeypatch.setattr(agent, "pace", lambda: 2.0 if Slowed.slow() else 1.0)
+        monkeypatch.setattr(agent, "shares_its_cores", lambda: True)
+        monkeypatch.setitem(agent.FORMATS, "paced", Slowed)
+        for name in ("a", "b"):
+            paced.load(name, name, "paced")
+        return paced
+
+    return at
+
+
+def test_what_a_virtual_machines_neighbours_slowed_is_left_out_and_said(
+    slowed: Callable[[Callable[[float], bool]], agent.Agent], tmp_path: Path
+) -> None:
+    found = timed(slowed(lambda seconds: seconds % 1 < 0.4), tmp_path, max_seconds=4.0)
+    for name in ("a", "b"):
+        assert found["models"][name]["value_ms"] < 3
+    assert 0.03 < found["during"]["left_out"] < 0.4
+    assert found["during"]["pace_ms"] == [1.0, 1.0]
+
+
+def test_a_machine_that_is_slow_throughout_leaves_nothing_out(
+    slowed: Callable[[Callable[[float], bool]], agent.Agent], tmp_path: Path
+) -> None:
+    found = timed(slowed(lambda seconds: seconds > 0.2), tmp_path, max_seconds=0.5)
+    assert found["models"]["a"]["p50_ms"] > 3
+    assert found["during"]["left_out"] == 0
+    assert found["during"]["pace_ms"] == [1.0, 2.0]
+
+
+def test_a_slowed_machine_is_waited_for_until_enough_was_undisturbed(
+    slowed: Callable[[Callable[[float], bool]], agent.Agent], tmp_path: Path
+) -> None:
+    found = timed(slowed(lambda seconds: 0.2 < seconds < 2.5), tmp_path, max_seconds=1.4)
+    assert found["models"]["a"]["p50_ms"] < 3
+    assert found["during"]["left_out"] > 0.3
+
+
+def test_a_protocol_of_fixed_counts_keeps_every_inference(
+    slowed: Callable[[Callable[[float], bool]], agent.Agent], tmp_path: Path
+) -> None:
+    made = slowed(lambda seconds: seconds % 1 < 0.4)
+    found = timed(made, tmp_path, until_tight=False, min_runs=300, max_seconds=20)
+    assert found["models"]["a"]["max_ms"] > 3
+    assert found["during"]["left_out"] == 0

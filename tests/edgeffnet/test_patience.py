@@ -69,7 +69,7 @@ def paced(*paces: tuple[float, float]) -> Callable[[], tuple[int, dict[str, Any]
         ([(1.0, 1.02)], 0),
         ([(1.0, 1.4), (1.0, 1.03)], 1),
         ([(1.5, 1.5)], 0),
-        ([(1.5, 1.7), (1.0, 1.0)], 1),
+        ([(1.5, 1.8), (1.0, 1.0)], 1),
         ([(1.0, 1.4), (1.0, 1.2), (1.0, 1.3), (1.0, 1.25)], 1),
     ],
     ids=["even", "slowed at first", "slow is all that is known", "faster later", "never fast: the least slowed"],

@@ -123,7 +123,7 @@ def test_a_latency_says_all_that_the_protocol_measures(bundle: Path, run: Run) -
     assert latency["memory_bytes"] > 0
     assert latency["affinity"]
     assert latency["placement"]["path"] == "XNNPACK"
-    assert set(found["machine"]["during"]) == {"frequency_mhz", "temperature_c", "foreign_cores", "pace_ms"}
+    assert set(found["machine"]["during"]) == {"frequency_mhz", "temperature_c", "foreign_cores", "pace_ms", "left_out"}
     assert made["comparison"] is None
 
 

@@ -165,6 +165,9 @@ def _machine(report: Report) -> list[Fact]:
     if pace := during.get("pace_ms"):
         best, usual = pace
         facts.append(Fact("A fixed calculation meanwhile", f"{usual / best:.2f} times as long as at its best"))
+    if during.get("left_out"):
+        said = f"{during['left_out']:.0%} of the inferences: others slowed this virtual machine meanwhile"
+        facts.append(Fact("Left out", said))
     if foreign is not None:
         facts.append(Fact("Used by others meanwhile", f"{foreign:.2f} cores"))
     facts += [Fact("Warning", warning) for warning in machine.get("warnings") or []]
