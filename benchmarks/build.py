@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -152,7 +153,8 @@ def _openvino(data: Path, folder: Path) -> None:
 
 
 def _ours(data: Path, folder: Path) -> None:
-    from edgeffnet import calibration_images, devices, imagesets, labels
+    from edgeffnet import calibration_images, devices, imagesets, labels, openvino_files
+    from edgeffnet.beside import Beside
     from edgeffnet.cache.store import Cache
     from edgeffnet.calibration_images import Selection
     from edgeffnet.production import Producer
@@ -161,8 +163,8 @@ def _ours(data: Path, folder: Path) -> None:
 
     listed = imagesets.read(data / "imagenet" / "calib.csv", labels.imagenet())
     images = calibration_images.from_set(listed, 0, Selection(IMAGES))
-    with tempfile.TemporaryDirectory(dir=folder) as made:
-        producer = Producer(packages.load("lite0"), images, Path(made), cache=Cache.of_user())
+    with tempfile.TemporaryDirectory(dir=folder) as made, closing(Beside(openvino_files.MODULES)) as beside:
+        producer = Producer(packages.load("lite0"), images, Path(made), cache=Cache.of_user(), beside=beside)
         producer.saturating = devices.load("local").int8_saturates
         producer.produce(("tflite", "openvino"), Steps())
 

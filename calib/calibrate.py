@@ -189,11 +189,16 @@ class _Work:
     def _factors(self, step: Factors) -> str:
         if not any(not group.bounded for group in channels.groups(self.model)):
             return "no channels are free to be rescaled"
-        looked_at = _subset(self.images(), _SELECTION_IMAGES, self.seed)
-        rows = selection.candidates(self.model, self.seen, step.strength, looked_at)
-        restored = selection.within(rows, self.model, step.share)
-        swish.add_restoring(self.model, restored)
-        touched = equalization.equalize(self.model, self.seen, step.strength)
+        if swish.swishes(self.model):
+            looked_at = _subset(self.images(), _SELECTION_IMAGES, self.seed)
+            rows = selection.candidates(self.model, self.seen, step.strength, looked_at)
+            restored = selection.within(rows, self.model, step.share)
+            swish.add_restoring(self.model, restored)
+            extremes = self.seen
+        else:
+            rows, restored = [], frozenset()
+            extremes = statistics.collect(graph.write(self.model), self.images(), self.threads, extremes_only=True)
+        touched = equalization.equalize(self.model, extremes, step.strength)
         self._seen = None
         return f"factors around {len(restored)} of {len(rows)} swishes; {len(touched)} tensors rescaled"
 

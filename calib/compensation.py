@@ -10,7 +10,6 @@ the quantized network's own inputs follows Nagel et al. 2020 (arXiv:2004.10568),
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,43 +21,54 @@ from calib.graph import Array
 PRIORS = (0.1, 0.3, 1.0, 3.0)
 
 
-def correction(residual: Array, inputs: Array, importance: Array, image: NDArray[np.int64]) -> NDArray[np.float64]:
+def correction(
+    residual: Array, inputs: Array, importance: Array, second: NDArray[np.float64], image: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """What to add to the weights, (rows, weights), to take `residual` away on images not seen.
 
     `residual` (samples, rows) is what the outputs lack, `inputs` are as in `calib.moments`, both with
-    their means removed; `importance` (samples, rows) weighs errors, `image` numbers each sample's image.
+    their means removed; `importance` (samples, rows) weighs errors, `second` is the moment of `inputs` so
+    weighed, `image` numbers each sample's image.
     """
-    problem = _Problem(inputs, residual, importance)
     unseen = image % 2 == 1
     found = np.zeros((residual.shape[1], inputs.shape[-1]))
     if unseen.all() or not unseen.any():
         return found
-    known, judge = problem.part(~unseen), problem.part(unseen)
-    left = [judge.left(None), *(judge.left(known.solved(prior)) for prior in PRIORS)]
+    known, judge = (_Samples(inputs[..., one, :], residual[one], importance[one]) for one in (~unseen, unseen))
+    halves = _Problem(moments.second(known.inputs, known.importance), known.cross)
+    left = [judge.left(None), *(judge.left(halves.solved(prior)) for prior in PRIORS)]
     best = np.argmin(left, axis=0)
+    whole = _Problem(second, _Samples(inputs, residual, importance).cross)
     for number, prior in enumerate(PRIORS, 1):
         rows = best == number
         if rows.any():
-            found[rows] = problem.solved(prior)[rows]
+            found[rows] = whole.solved(prior)[rows]
     return found
 
 
 @dataclass(frozen=True)
-class _Problem:
+class _Samples:
     inputs: Array
     residual: Array
     importance: Array
 
-    def part(self, samples: NDArray[np.bool_]) -> _Problem:
-        return _Problem(self.inputs[..., samples, :], self.residual[samples], self.importance[samples])
-
-    @cached_property
-    def moment(self) -> NDArray[np.float64]:
-        return moments.second(self.inputs, self.importance)
-
-    @cached_property
+    @property
     def cross(self) -> NDArray[np.float64]:
         return moments.cross(self.residual, self.inputs, self.importance)
+
+    def left(self, added: NDArray[np.float64] | None) -> Array:
+        """The squared error of each row that matters, means aside, with `added` on its weights."""
+        error = self.residual if added is None else self.residual - patches.outputs(added, self.inputs)
+        error = error - error.mean(axis=0)
+        return np.asarray((self.importance * error**2).sum(axis=0))
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """Least squares by its moments."""
+
+    moment: NDArray[np.float64]
+    cross: NDArray[np.float64]
 
     def solved(self, prior: float) -> NDArray[np.float64]:
         own = np.einsum("...ii->...i", self.moment)
@@ -67,9 +77,3 @@ class _Problem:
         if ridged.ndim == 2:
             return np.asarray(np.linalg.solve(ridged, self.cross.T).T)
         return np.asarray(np.linalg.solve(ridged, self.cross[..., None])[..., 0])
-
-    def left(self, added: NDArray[np.float64] | None) -> Array:
-        """The squared error of each row that matters, means aside, with `added` on its weights."""
-        error = self.residual if added is None else self.residual - patches.outputs(added, self.inputs)
-        error = error - error.mean(axis=0)
-        return np.asarray((self.importance * error**2).sum(axis=0))

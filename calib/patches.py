@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.calibration import Range
 from calib.graph import Layer
 
 Array = NDArray[np.float64]
@@ -36,14 +37,25 @@ def positions(output_shape: tuple[int, ...], wanted: int, seed: int) -> NDArray[
     return np.stack(np.unravel_index(flat, (images, height, width)), axis=1)
 
 
-def sample(values: NDArray[np.float32], layer: Layer, operator: Any, kernel_shape: tuple[int, ...], at: Any) -> Samples:
+def sample(
+    values: NDArray[np.float32],
+    layer: Layer,
+    operator: Any,
+    kernel_shape: tuple[int, ...],
+    at: Any,
+    within: Range | None = None,
+) -> Samples:
     """The inputs that make the outputs at `at`: (samples, weights), or (channels, samples, weights).
 
-    `values` is the layer's whole input, NHWC (NC for a dense layer); padding is zeros, as the
-    operator's options say.
+    `values` is the layer's whole input, NHWC (NC for a dense layer), cut to what lies `within`; padding is
+    zeros, as the operator's options say.
     """
+
+    def cut(taken: NDArray[np.float32]) -> NDArray[np.float32]:
+        return taken if within is None else np.clip(taken, within.low, within.high)
+
     if layer.kind == "dense":
-        return np.asarray(values[at[:, 0]].reshape(len(at), -1))
+        return np.asarray(cut(values[at[:, 0]].reshape(len(at), -1)))
     options = operator.builtinOptions
     height, width = kernel_shape[1:3]
     dilation = (getattr(options, "dilationHFactor", 1) or 1, getattr(options, "dilationWFactor", 1) or 1)
@@ -62,7 +74,7 @@ def sample(values: NDArray[np.float32], layer: Layer, operator: Any, kernel_shap
             y, x = starts[0] + row * dilation[0], starts[1] + column * dilation[1]
             inside = (y >= 0) & (y < values.shape[1]) & (x >= 0) & (x < values.shape[2])
             tap = values[at[:, 0], np.clip(y, 0, values.shape[1] - 1), np.clip(x, 0, values.shape[2] - 1)]
-            taps.append(np.where(inside[:, None], tap, np.float32(0)))
+            taps.append(np.where(inside[:, None], cut(tap), np.float32(0)))
     stacked = np.stack(taps, axis=1)  # samples, taps, channels
     if layer.kind == "depthwise":
         return np.ascontiguousarray(stacked.transpose(2, 0, 1))

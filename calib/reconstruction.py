@@ -13,6 +13,7 @@ reconstruction with the quantized network's own inputs.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,20 +85,29 @@ def reconstruct(
     exact: dict[int, Array] = {entry: images}
     rounded: dict[int, Array] = {entry: simulation.held(model, entry, images, ranges)}
     changes = []
-    for position, operator in enumerate(main.operators):
-        output = int(operator.outputs[0])
-        reads = {int(index) for index in operator.inputs if int(index) in exact}
-        exact[output] = walk.run_operator(model, operator, {i: exact[i] for i in reads}, threads)
-        if position in layers:
-            layer = layers[position]
-            changes.append(
-                _settle(model, layer, operator, exact, rounded, ranges, how, seed + position, layer.name in in_float)
-            )
-        given = walk.run_operator(model, operator, {i: rounded[i] for i in reads}, threads)
-        rounded[output] = simulation.held(model, output, given, ranges)
-        for index in reads:
-            if ends[index] == position:
-                del exact[index], rounded[index]
+
+    def in_the_float_network(operator: Any) -> Future[Array]:
+        reads = {int(i): exact[int(i)] for i in operator.inputs if int(i) in exact}
+        return beside.submit(walk.run_operator, model, operator, reads, threads)
+
+    # The float network is an operator ahead, on another core.
+    with ThreadPoolExecutor(1) as beside:
+        ahead = in_the_float_network(main.operators[0])
+        for position, operator in enumerate(main.operators):
+            output = int(operator.outputs[0])
+            exact[output] = ahead.result()
+            if position + 1 < len(main.operators):
+                ahead = in_the_float_network(main.operators[position + 1])
+            if position in layers:
+                layer = layers[position]
+                kept = layer.name in in_float
+                changes.append(_settle(model, layer, operator, exact, rounded, ranges, how, seed + position, kept))
+            reads = {int(index): rounded[int(index)] for index in operator.inputs if int(index) in rounded}
+            given = walk.run_operator(model, operator, reads, threads)
+            rounded[output] = simulation.held(model, output, given, ranges)
+            for index in reads:
+                if ends[index] == position:
+                    del exact[index], rounded[index]
     return changes
 
 
@@ -117,11 +127,8 @@ def _settle(
     weights = patches.rows(kernel, layer)
     shape = exact[layer.output].shape
     at = patches.positions(shape, _samples(how, weights.shape[1]), seed)
-    entry = graph.tensor_name(main.tensors[layer.source])
-    held = exact[layer.source]
-    if entry in ranges:
-        held = np.clip(held, ranges[entry].low, ranges[entry].high)
-    wanted_inputs = patches.sample(held, layer, operator, kernel.shape, at)
+    held = ranges.get(graph.tensor_name(main.tensors[layer.source]))
+    wanted_inputs = patches.sample(exact[layer.source], layer, operator, kernel.shape, at, held)
     inputs = patches.sample(rounded[layer.source], layer, operator, kernel.shape, at)
     wanted = patches.outputs(weights, wanted_inputs) + bias.astype(np.float32)  # samples, channels
     step = _step(weights, kernel.shape, layer, how)
@@ -132,15 +139,15 @@ def _settle(
     centred = inputs - inputs.mean(axis=-2, keepdims=True)
     target = wanted - wanted.mean(axis=0)
     importance = moments.importance(activation.slopes(wanted))
-    moment = moments.second(centred, importance)
-    diagonal = np.einsum("...ii->...i", moment)
+    second = moments.second(centred, importance)
+    diagonal = np.einsum("...ii->...i", second)
     level = np.maximum(diagonal.mean(axis=-1)[..., None], 1e-12)
     size, enough = weights.shape[1], inputs.shape[-2] >= ENOUGH * weights.shape[1]
     shrink = how.damping if enough else min(1.0, 0.5 * size / inputs.shape[-2])
-    moment = (1 - shrink) * moment + shrink * moments.diagonal(diagonal + 1e-3 * level)
+    moment = (1 - shrink) * second + shrink * moments.diagonal(diagonal + 1e-3 * level)
     if how.compensation and enough:
         residual = target - patches.outputs(weights, centred)
-        weights = weights + compensation.correction(residual, centred, importance, at[:, 0])
+        weights = weights + compensation.correction(residual, centred, importance, second, at[:, 0])
         step = _step(weights, kernel.shape, layer, how)
     steps = rounding.adaptive(weights, step, moment) if how.rounding else rounding.nearest(weights, step)
     settled = weights if in_float else steps * step

@@ -65,16 +65,18 @@ class Statistics:
     halves: tuple[Statistics, Statistics] | None = None
 
 
-def collect(model: bytes, batches: Iterable[Array], workers: int | None = None) -> Statistics:
+def collect(
+    model: bytes, batches: Iterable[Array], workers: int | None = None, *, extremes_only: bool = False
+) -> Statistics:
     """Statistics of every activation of the float `.tflite` `model` over the images of `batches`.
 
-    The model's batch is one; each batch is float32 (n, h, w, 3), normalised. Raises CalibrationError
-    without images, or naming an activation that is not finite.
+    The model's batch is one; each batch is float32 (n, h, w, 3), normalised. With `extremes_only` the
+    histograms are empty. Raises CalibrationError without images, or naming an activation that is not finite.
     """
     workers = workers or os.cpu_count() or 1
     observers: queue.SimpleQueue[_Observer] = queue.SimpleQueue()
     for _ in range(workers):
-        observers.put(_Observer(model))
+        observers.put(_Observer(model, extremes_only))
 
     def one(image: Array) -> dict[str, Activation]:
         observer = observers.get()
@@ -130,13 +132,14 @@ def _ahead(pool: ThreadPoolExecutor, function: Any, items: Iterator[Array], dept
 class _Observer:
     """One interpreter and the tensors it watches."""
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, extremes_only: bool) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # preserving all tensors is what we want here
             self.interpreter = Interpreter(model_content=model, experimental_preserve_all_tensors=True, num_threads=1)
         self.interpreter.allocate_tensors()
+        self.extremes_only = extremes_only
         read = graph.read(model)
         main = read.subgraphs[0]
         self.entry = int(main.inputs[0])
@@ -162,6 +165,8 @@ class _Observer:
             raise CalibrationError(
                 f"activation {name} is not finite on the calibration images: are the weights damaged?"
             )
+        if self.extremes_only:
+            return Activation(low, high, float(low.min()), float(high.max()), histograms.EMPTY, None)
         # An odd stride visits all columns of the map in turn.
         stride = -(-values.size // SAMPLES) | 1
         sample = values[::stride]

@@ -76,7 +76,8 @@ def build(
 
     Raises an `edgeffnet.errors.EdgeffnetError`; then `output` is as it was before.
     """
-    from edgeffnet import resolution, validation_images
+    from edgeffnet import openvino_files, resolution, validation_images
+    from edgeffnet.beside import Beside
     from edgeffnet.bundle.asked import Asked
     from edgeffnet.bundle.folder import appearing, require_usable
     from edgeffnet.bundle.write import write
@@ -135,7 +136,10 @@ def build(
         if request.remote:
             with steps("Reaching the target"):
                 place.machine()
-        winner = Search(request, images, place, work, steps, Cache.of_user() if cached else None).largest_that_fits()
+        store = Cache.of_user() if cached else None
+        with closing(Beside(openvino_files.MODULES)) as beside:
+            helped = beside if "openvino" in request.formats else None
+            winner = Search(request, images, place, work, steps, store, helped).largest_that_fits()
         latency: dict[Artifact, Latency] = {}
         if not timed:
             machine = {**place.machine(), "warnings": []}

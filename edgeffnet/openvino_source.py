@@ -27,11 +27,17 @@ def openvino_source(
     Networks with swishes go as they are, and nothing is `calibrated` for them: the factors a calibration
     puts around a swish keep OpenVINO from fusing it, and cost more than the settled weights bring.
     """
-    from calib import graph, swish
     from calib.calibrate import Settled, settled_for_saturation
 
-    if swish.swishes(graph.read(float_tflite)):
+    if not needs_calibration(float_tflite):
         return Settled(float_tflite, ())
     if saturating:
         return settled_for_saturation(calibrated(), images, recipe, seed=seed, granularity=granularity)
     return Settled(calibrated().model, ())
+
+
+def needs_calibration(float_tflite: bytes) -> bool:
+    """Whether the source of the int8 OpenVINO model is calibrated: where no swish is in the way."""
+    from calib import graph, swish
+
+    return not swish.swishes(graph.read(float_tflite))

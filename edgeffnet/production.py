@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from calib.calibrate import Calibrated, Settled
@@ -21,21 +23,23 @@ from converters.artifact import Artifact, Format, Output, Precision
 from converters.check import Difference, Scores, check, log_probabilities
 from converters.description import Description
 from converters.errors import ConversionError
-from edgeffnet import network
+from edgeffnet import network, openvino_files
+from edgeffnet.beside import Beside
 from edgeffnet.cache.steps import KeptSteps
 from edgeffnet.cache.store import Cache
 from edgeffnet.calibration_images import CalibrationImages
 from edgeffnet.errors import ArtifactError, DataError
 from edgeffnet.images import Pixels, Preprocessing
-from edgeffnet.openvino_source import openvino_source
-from edgeffnet.targets import agent
+from edgeffnet.openvino_source import needs_calibration, openvino_source
 from edgeffnet.tensorflow_import import import_tensorflow
 from edgeffnet.weights.source import Weights, digest_of
 
 Interface = Literal["uint8", "int8", "float32"]
 Granularity = Literal["channel", "tensor"]
 FORMATS: tuple[Format, ...] = ("tflite", "openvino", "onnx")
+_NAMES = {"tflite": "TFLite fp32 and int8", "openvino": "OpenVINO fp32 and int8", "onnx": "ONNX fp32"}
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _CHECK_IMAGES = 16
@@ -53,10 +57,12 @@ class Checked:
 class Producer:
     """Makes one network's artefacts in `folder`; each intermediate is made once, when first needed.
 
-    Steps that `cache` holds are taken from there.
+    Steps that `cache` holds are taken from there. A process `beside` this one, once it is started, makes
+    the OpenVINO models; it is started where the float model is to be made.
     """
 
     cache: Cache | None = None
+    beside: Beside | None = None
 
     def __init__(
         self,
@@ -69,6 +75,7 @@ class Producer:
         granularity: Granularity = "channel",
         saturating: bool = False,
         cache: Cache | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self.weights = weights
         self.images = images
@@ -78,6 +85,7 @@ class Producer:
         self.granularity: Granularity = granularity
         self.saturating = saturating
         self.cache = cache
+        self.beside = beside
 
     @property
     def normalises_inside(self) -> bool:
@@ -116,9 +124,15 @@ class Producer:
 
     @cached_property
     def float_tflite(self) -> bytes:
-        from converters.tflite import float_tflite
+        def make() -> bytes:
+            if self.beside is not None:
+                self.beside.start()
+            import_tensorflow()
+            from converters.tflite import float_tflite
 
-        return self._steps.bytes("float .tflite", lambda: float_tflite(self.frozen))
+            return float_tflite(self.frozen)
+
+        return self._steps.bytes("float .tflite", make)
 
     @cached_property
     def float_path(self) -> Path:
@@ -172,24 +186,50 @@ class Producer:
 
         `in_float` are the tensors that these layers write in the float `.tflite`.
         """
-        return _guarded(lambda: self._save_openvino_int8(layers, in_float, name))
+        return _guarded(lambda: self._openvino_int8(layers, in_float, name))
 
     def produce(self, formats: tuple[Format, ...], note: Callable[[str], Any]) -> tuple[Checked, ...]:
-        """Every artefact of `formats`; `note` hears the name of each before it is made.
+        """Every artefact of `formats`; `note` hears the name of each step that is waited for.
 
-        Raises ArtifactError when a conversion fails or an artefact fails its check.
+        What needs no calibration is made meanwhile, where a process `beside` was started. Raises ArtifactError
+        when a conversion fails or an artefact fails its check, DataError when the calibration does.
         """
-        makers: list[tuple[Format, str, Callable[[], list[Checked]]]] = [
-            ("tflite", "TFLite fp32 and int8", self._tflite),
-            ("openvino", "OpenVINO fp32 and int8", self._openvino),
-            ("onnx", "ONNX fp32", self._onnx),
-        ]
+        return _guarded(lambda: self._produced(formats, note))
+
+    def _produced(self, formats: tuple[Format, ...], note: Callable[[str], Any]) -> tuple[Checked, ...]:
+        # What the threads share is made before they are.
+        source, _ = self.float_tflite, self._calibration_options
+        makers = {"tflite": self._tflite_float, "openvino": self._openvino_float, "onnx": self._onnx}
+        calibrates_openvino = "openvino" in formats and needs_calibration(source)
         made: list[Checked] = []
-        for form, name, make in makers:
-            if form in formats:
-                with note(name):
-                    made += _guarded(make)
+        with self._threads() as threads:
+
+            def soon(make: Callable[[], Checked]) -> Callable[[], Checked]:
+                return threads.submit(make).result if threads else make
+
+            floats = {form: soon(makers[form]) for form in FORMATS if form in formats}
+            int8 = {"tflite": lambda: self.int8_tflite}
+            if not calibrates_openvino and "openvino" in formats:
+                int8["openvino"] = soon(self._openvino_plain)
+            if calibrates_openvino or "tflite" in formats:
+                with note("Calibrating"):
+                    _ = self.calibrated
+            if calibrates_openvino:
+                int8["openvino"] = soon(self._openvino_plain)
+            for form, make in floats.items():
+                with note(_NAMES[form]):
+                    made.append(make())
+                    if form in int8:
+                        made.append(int8[form]())
         return tuple(made)
+
+    def _threads(self) -> AbstractContextManager[ThreadPoolExecutor | None]:
+        """Two that wait for the process beside this one, where there is one; what computes here stays alone."""
+        return ThreadPoolExecutor(2) if self.beside is not None and self.beside.running else nullcontext()
+
+    def _ask(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `function` returns, in the process beside where there is one."""
+        return function(*args, **kwargs) if self.beside is None else self.beside.run(function, *args, **kwargs)
 
     def use_mixed(self, mixed: Checked, before: Artifact) -> Checked:
         """Puts `mixed` in the place of the artefact `before`; returns it at its new path."""
@@ -288,23 +328,26 @@ class Producer:
         }
         return self._steps.checked(kind, all_, self.folder, make)
 
-    def _tflite(self) -> list[Checked]:
+    def _tflite_float(self) -> Checked:
         def make(folder: Path) -> Difference:
             path = self._write_tflite(folder / self.float_path.name, self.float_tflite, "float32")
             return self._difference(Artifact.float_tflite(path))
 
         difference = self._kept("fp32 .tflite", self.float_path.name, {}, make)
-        return [Checked(Artifact.float_tflite(self.float_path), difference), self.int8_tflite]
+        return Checked(Artifact.float_tflite(self.float_path), difference)
 
-    def _openvino(self) -> list[Checked]:
-        from converters import openvino_ir
+    def _openvino_float(self) -> Checked:
+        source, described = self.float_tflite, self.described
 
-        return [
-            self._save_openvino(lambda: openvino_ir.read_bytes(self.float_tflite), "fp32", "float32", "model_fp32", {}),
-            self._save_openvino_int8((), frozenset(), "model_int8"),
-        ]
+        def write(path: Path) -> None:
+            self._ask(openvino_files.write_float, source, described, path)
 
-    def _save_openvino_int8(self, layers: Sequence[int], in_float: frozenset[str], name: str) -> Checked:
+        return self._save_openvino(write, "fp32", "float32", "model_fp32", {})
+
+    def _openvino_plain(self) -> Checked:
+        return self._openvino_int8((), frozenset(), "model_int8")
+
+    def _openvino_int8(self, layers: Sequence[int], in_float: frozenset[str], name: str) -> Checked:
         options = {
             "layers": list(layers),
             "in_float": sorted(in_float),
@@ -312,7 +355,28 @@ class Producer:
             "granularity": self.granularity,
         }
         takes: Literal["uint8", "float32"] = "float32" if self.interface == "float32" else "uint8"
-        return self._save_openvino(lambda: self._openvino_int8(layers, in_float), "int8", takes, name, options)
+
+        def write(path: Path) -> None:
+            how = openvino_files.Int8(
+                self._openvino_source_with(in_float),
+                self.pixels,
+                self.contract,
+                takes,
+                self.saturating,
+                self.granularity == "tensor",
+                tuple(layers),
+            )
+            self._ask(openvino_files.write_int8, how, self.described, path)
+
+        return self._save_openvino(write, "int8", takes, name, options)
+
+    def _openvino_source_with(self, in_float: frozenset[str]) -> Settled:
+        from calib.mixed import with_float_weights
+
+        source = self._openvino_source
+        if in_float and source.model != self.float_tflite:
+            return replace(source, model=with_float_weights(source.model, self.calibrated.unrounded, in_float))
+        return source
 
     @cached_property
     def _openvino_source(self) -> Settled:
@@ -326,27 +390,7 @@ class Producer:
             granularity=self.granularity,
         )
 
-    def _openvino_int8(self, layers: Sequence[int], in_float: frozenset[str]) -> Any:
-        from calib.mixed import with_float_weights
-        from converters import openvino_ir
-
-        preprocessing, source = self.contract, self._openvino_source
-        if in_float and source.model != self.float_tflite:
-            source = replace(source, model=with_float_weights(source.model, self.calibrated.unrounded, in_float))
-        quantized = openvino_ir.quantize(
-            openvino_ir.read_bytes(source.model),
-            self.pixels,
-            preprocessing.normalise,
-            saturating=self.saturating,
-            steps=source.steps,
-            per_tensor=self.granularity == "tensor",
-            in_float=layers,
-        )
-        if self.interface == "float32":
-            return quantized
-        return openvino_ir.with_pixel_input(quantized, preprocessing.mean, preprocessing.std)
-
-    def _onnx(self) -> list[Checked]:
+    def _onnx(self) -> Checked:
         from converters.onnx_file import float_onnx
 
         def at(folder: Path) -> Artifact:
@@ -357,27 +401,22 @@ class Producer:
             return self._difference(at(folder))
 
         difference = self._kept("ONNX", "model_fp32.onnx", {}, make)
-        return [Checked(at(self.folder), difference)]
+        return Checked(at(self.folder), difference)
 
     def _save_openvino(
         self,
-        made: Callable[[], Any],
+        write: Callable[[Path], None],
         precision: Precision,
         takes: Literal["uint8", "float32"],
         name: str,
         options: Mapping[str, Any],
     ) -> Checked:
-        from converters import openvino_ir
-
         def at(folder: Path) -> Artifact:
             path = folder / "openvino" / f"{name}.xml"
             return Artifact.at(path, "openvino", precision, takes, "probabilities", path.with_suffix(".bin"))
 
         def make(folder: Path) -> Difference:
-            model = made()
-            (folder / "openvino").mkdir(exist_ok=True)
-            openvino_ir.describe(model, self.described, normalises=takes == "uint8")
-            openvino_ir.save(model, folder / "openvino" / f"{name}.xml")
+            write(folder / "openvino" / f"{name}.xml")
             return self._difference(at(folder))
 
         difference = self._kept(f"{precision} OpenVINO", f"openvino/{name}", options, make)
@@ -399,18 +438,14 @@ class Producer:
 
     def _difference(self, artifact: Artifact) -> Difference:
         preprocessing = self.contract
-        loaded = self._loaded(artifact)
-        rows = [
-            agent.scores(loaded, pixels, [*preprocessing.mean], [*preprocessing.std]) for pixels in self._check_pixels
-        ]
-        scores = log_probabilities(np.stack(rows), artifact.output)
-        return check(artifact.name, artifact.precision, self.reference, scores)
-
-    def _loaded(self, artifact: Artifact) -> agent.Model:
-        if artifact.format == "openvino" and artifact.precision == "int8" and not self.saturating:
-            # Made for a machine that cannot saturate, which this one may not be.
-            return agent.OpenVINOModel(str(artifact.path), 1, replayed=True)
-        return agent.FORMATS[artifact.format](str(artifact.path), 1)
+        given = (artifact, self._check_pixels, preprocessing.mean, preprocessing.std)
+        if artifact.format != "openvino":
+            found = openvino_files.scores(*given)
+        elif artifact.precision == "int8" and not self.saturating:
+            found = self._ask(openvino_files.replayed_scores, *given)
+        else:
+            found = self._ask(openvino_files.scores, *given)
+        return check(artifact.name, artifact.precision, self.reference, log_probabilities(found, artifact.output))
 
     def _write_tflite(self, path: Path, data: bytes, takes: Interface) -> Path:
         from converters.tflite_metadata import with_metadata

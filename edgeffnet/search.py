@@ -13,6 +13,7 @@ from converters.artifact import Artifact
 from converters.check import Scores, log_probabilities
 from edgeffnet import floors, micro, selection
 from edgeffnet.architecture import Architecture
+from edgeffnet.beside import Beside
 from edgeffnet.budget import Budget
 from edgeffnet.cache.store import Cache
 from edgeffnet.errors import AccuracyError, TargetError
@@ -79,6 +80,7 @@ class Search:
         work: Path,
         steps: Steps,
         cache: Cache | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self.request = request
         self.images = images
@@ -86,6 +88,7 @@ class Search:
         self.work = work
         self.steps = steps
         self.cache = cache
+        self.beside = beside
         self.patience = Patience()
         self.candidates: dict[str, Candidate] = {}
         self.probed: Probed | None = None
@@ -116,6 +119,7 @@ class Search:
                 granularity=self.request.granularity,
                 saturating=self.request.device.int8_saturates,
                 cache=self.cache,
+                beside=self.beside,
             )
             self.candidates[name] = self._tried(self.candidates[name], producer)
             if self.candidates[name].verdict == "fits":
