@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 
 from calib import moments, patches
 from calib.graph import Array
@@ -75,5 +76,5 @@ class _Problem:
         ridge = prior * (own + 1e-3 * np.maximum(own.mean(axis=-1)[..., None], 1e-12))
         ridged = self.moment + moments.diagonal(ridge)
         if ridged.ndim == 2:
-            return np.asarray(np.linalg.solve(ridged, self.cross.T).T)
+            return np.asarray(linalg.solve(ridged, self.cross.T, assume_a="pos", check_finite=False).T)
         return np.asarray(np.linalg.solve(ridged, self.cross[..., None])[..., 0])

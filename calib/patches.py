@@ -73,8 +73,11 @@ def sample(
         for column in range(width):
             y, x = starts[0] + row * dilation[0], starts[1] + column * dilation[1]
             inside = (y >= 0) & (y < values.shape[1]) & (x >= 0) & (x < values.shape[2])
-            tap = values[at[:, 0], np.clip(y, 0, values.shape[1] - 1), np.clip(x, 0, values.shape[2] - 1)]
-            taps.append(np.where(inside[:, None], cut(tap), np.float32(0)))
+            tap = cut(values[at[:, 0], np.clip(y, 0, values.shape[1] - 1), np.clip(x, 0, values.shape[2] - 1)])
+            tap[~inside] = 0
+            taps.append(tap)
+    if len(taps) == 1 and layer.kind != "depthwise":
+        return np.ascontiguousarray(taps[0])
     stacked = np.stack(taps, axis=1)  # samples, taps, channels
     if layer.kind == "depthwise":
         return np.ascontiguousarray(stacked.transpose(2, 0, 1))

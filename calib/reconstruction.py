@@ -13,12 +13,13 @@ reconstruction with the quantized network's own inputs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from calib import bias as biases
 from calib import compensation, graph, moments, patches, rounding, saturation, simulation, swish, walk
@@ -86,59 +87,80 @@ def reconstruct(
     rounded: dict[int, Array] = {entry: simulation.held(model, entry, images, ranges)}
     changes = []
 
-    def in_the_float_network(operator: Any) -> Future[Array]:
+    def in_the_float_network(position: int) -> tuple[Array, _Wanted | None]:
+        operator = main.operators[position]
         reads = {int(i): exact[int(i)] for i in operator.inputs if int(i) in exact}
-        return beside.submit(walk.run_operator, model, operator, reads, threads)
+        made = walk.run_operator(model, operator, reads, threads)
+        if position not in layers:
+            return made, None
+        layer = layers[position]
+        return made, _wanted(model, layer, operator, exact[layer.source], made.shape, ranges, how, seed + position)
 
-    # The float network is an operator ahead, on another core.
-    with ThreadPoolExecutor(1) as beside:
-        ahead = in_the_float_network(main.operators[0])
+    # The float network is an operator ahead, on another core: a product's own threads would only be in its way, and
+    # their number must not decide how a weight is rounded.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as beside:
+        ahead = beside.submit(in_the_float_network, 0)
         for position, operator in enumerate(main.operators):
             output = int(operator.outputs[0])
-            exact[output] = ahead.result()
+            exact[output], wanted = ahead.result()
             if position + 1 < len(main.operators):
-                ahead = in_the_float_network(main.operators[position + 1])
-            if position in layers:
-                layer = layers[position]
-                kept = layer.name in in_float
-                changes.append(_settle(model, layer, operator, exact, rounded, ranges, how, seed + position, kept))
+                ahead = beside.submit(in_the_float_network, position + 1)
             reads = {int(index): rounded[int(index)] for index in operator.inputs if int(index) in rounded}
-            given = walk.run_operator(model, operator, reads, threads)
-            rounded[output] = simulation.held(model, output, given, ranges)
+            if wanted is not None:
+                changes.append(_settle(model, wanted, operator, reads, how, wanted.layer.name in in_float))
+            rounded[output] = simulation.run(model, operator, reads, ranges, threads)
             for index in reads:
                 if ends[index] == position:
                     del exact[index], rounded[index]
     return changes
 
 
-def _settle(
+@dataclass(frozen=True)
+class _Wanted:
+    """A layer as the float network has it, at its samples `at`: `outputs` (samples, channels), no activation."""
+
+    layer: Layer
+    activation: Activation
+    kernel_shape: tuple[int, ...]
+    weights: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    at: NDArray[np.int64]
+    outputs: Array
+    importance: Array
+
+
+def _wanted(
     model: Any,
     layer: Layer,
     operator: Any,
-    exact: Mapping[int, Array],
-    rounded: Mapping[int, Array],
+    inputs: Array,
+    output_shape: tuple[int, ...],
     ranges: Mapping[str, Range],
     how: Reconstruction,
     seed: int,
-    in_float: bool,
-) -> Change:
-    main = model.subgraphs[0]
+) -> _Wanted:
     kernel, bias = graph.constant(model, layer.kernel), graph.constant(model, layer.bias).astype(np.float64)
     weights = patches.rows(kernel, layer)
-    shape = exact[layer.output].shape
-    at = patches.positions(shape, _samples(how, weights.shape[1]), seed)
-    held = ranges.get(graph.tensor_name(main.tensors[layer.source]))
-    wanted_inputs = patches.sample(exact[layer.source], layer, operator, kernel.shape, at, held)
-    inputs = patches.sample(rounded[layer.source], layer, operator, kernel.shape, at)
-    wanted = patches.outputs(weights, wanted_inputs) + bias.astype(np.float32)  # samples, channels
-    step = _step(weights, kernel.shape, layer, how)
+    at = patches.positions(output_shape, _samples(how, weights.shape[1]), seed)
+    held = ranges.get(graph.tensor_name(model.subgraphs[0].tensors[layer.source]))
+    sampled = patches.sample(inputs, layer, operator, kernel.shape, at, held)
+    outputs = patches.outputs(weights, sampled) + bias.astype(np.float32)
+    activation = _activation(model, layer, ranges)
+    importance = moments.importance(activation.slopes(outputs))
+    return _Wanted(layer, activation, kernel.shape, weights, bias, at, outputs, importance)
+
+
+def _settle(
+    model: Any, goal: _Wanted, operator: Any, rounded: Mapping[int, Array], how: Reconstruction, in_float: bool
+) -> Change:
+    layer, weights, bias, wanted, importance = goal.layer, goal.weights, goal.bias, goal.outputs, goal.importance
+    inputs = patches.sample(rounded[layer.source], layer, operator, goal.kernel_shape, goal.at)
+    step = _step(weights, goal.kernel_shape, layer, how)
     plain = rounding.nearest(weights, step) * step
     before = patches.outputs(plain, inputs) + bias.astype(np.float32)
 
-    activation = _activation(model, layer, ranges)
     centred = inputs - inputs.mean(axis=-2, keepdims=True)
     target = wanted - wanted.mean(axis=0)
-    importance = moments.importance(activation.slopes(wanted))
     second = moments.second(centred, importance)
     diagonal = np.einsum("...ii->...i", second)
     level = np.maximum(diagonal.mean(axis=-1)[..., None], 1e-12)
@@ -147,17 +169,18 @@ def _settle(
     moment = (1 - shrink) * second + shrink * moments.diagonal(diagonal + 1e-3 * level)
     if how.compensation and enough:
         residual = target - patches.outputs(weights, centred)
-        weights = weights + compensation.correction(residual, centred, importance, second, at[:, 0])
-        step = _step(weights, kernel.shape, layer, how)
+        weights = weights + compensation.correction(residual, centred, importance, second, goal.at[:, 0])
+        step = _step(weights, goal.kernel_shape, layer, how)
     steps = rounding.adaptive(weights, step, moment) if how.rounding else rounding.nearest(weights, step)
     settled = weights if in_float else steps * step
-    got = patches.outputs(settled, inputs) + bias.astype(np.float32)
+    got = patches.outputs(settled, inputs)
     if how.bias:
-        bias = bias + biases.correction(wanted, got, activation)
-    graph.set_constant(model, layer.kernel, patches.kernel_of(settled, layer, kernel.shape))
+        bias = bias + biases.correction(wanted, got + goal.bias.astype(np.float32), goal.activation)
+    graph.set_constant(model, layer.kernel, patches.kernel_of(settled, layer, goal.kernel_shape))
     graph.set_constant(model, layer.bias, bias.astype(np.float32))
-    after = patches.outputs(settled, inputs) + bias.astype(np.float32)
-    before_db, after_db = (_decibels(activation.values(wanted), activation.values(x)) for x in (before, after))
+    after = got + bias.astype(np.float32)
+    values = goal.activation.values
+    before_db, after_db = (_decibels(values(wanted), values(x)) for x in (before, after))
     return Change(layer.name, before_db, after_db, step)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 
 Array = NDArray[np.float64]
 
@@ -59,9 +60,7 @@ def _inverse_factor(moment: Array) -> Array:
     lower = np.linalg.cholesky(reverse)
     identity = np.broadcast_to(np.eye(moment.shape[-1]), moment.shape)
     if moment.ndim == 2:
-        from scipy.linalg import solve_triangular
-
-        inverted = solve_triangular(lower, identity, lower=True, check_finite=False)
+        inverted = linalg.solve_triangular(lower, identity, lower=True, check_finite=False)
     else:
         inverted = np.linalg.solve(lower, identity)
     return np.asarray(inverted[..., ::-1, ::-1])
@@ -69,28 +68,28 @@ def _inverse_factor(moment: Array) -> Array:
 
 def _columns(weights: Array, step: Array, moment: Array, block: int = 64) -> Array:
     """GPTQ's sweep: round a column, spread its error over those not yet rounded."""
+    # Columns first, so that each is one piece of memory; U too, (columns, columns, 1) or with its rows last.
     upper = _inverse_factor(moment)
-    steps = weights / step
-    low = np.maximum(np.ceil(steps - 1), -LARGEST)
-    high = np.minimum(np.floor(steps + 1), LARGEST)
-    fixed = np.abs(steps) >= LARGEST - 1e-6
-    low, high = np.where(fixed, np.rint(steps), low), np.where(fixed, np.rint(steps), high)
-    left = steps.copy()
+    upper = upper[..., None] if upper.ndim == 2 else np.ascontiguousarray(upper.transpose(1, 2, 0))
+    left = np.ascontiguousarray((weights / step).T)
+    low = np.maximum(np.ceil(left - 1), -LARGEST)
+    high = np.minimum(np.floor(left + 1), LARGEST)
+    fixed = np.abs(left) >= LARGEST - 1e-6
+    low, high = np.where(fixed, np.rint(left), low), np.where(fixed, np.rint(left), high)
     rounded = np.empty_like(left)
-    columns = weights.shape[1]
+    columns = len(left)
     for start in range(0, columns, block):
         stop = min(start + block, columns)
-        errors = np.zeros((len(weights), stop - start))
+        errors = np.zeros((stop - start, left.shape[1]))
         for column in range(start, stop):
-            rounded[:, column] = np.clip(np.rint(left[:, column]), low[:, column], high[:, column])
-            row = upper[..., column, column:]
-            errors[:, column - start] = (left[:, column] - rounded[:, column]) / row[..., 0]
-            inside = errors[:, column - start, None] * row[..., 1 : stop - column]
-            left[:, column + 1 : stop] -= inside
+            rounded[column] = np.clip(np.rint(left[column]), low[column], high[column])
+            row = upper[column]
+            errors[column - start] = (left[column] - rounded[column]) / row[column]
+            left[column + 1 : stop] -= row[column + 1 : stop] * errors[column - start]
         if stop < columns:
-            spread = upper[..., start:stop, stop:]
-            if spread.ndim == 2:
-                left[:, stop:] -= errors @ spread
+            spread = upper[start:stop, stop:]
+            if spread.shape[-1] == 1:
+                left[stop:] -= spread[..., 0].T @ errors
             else:
-                left[:, stop:] -= np.einsum("rb,rbc->rc", errors, spread)
-    return rounded
+                left[stop:] -= np.einsum("bcr,br->cr", spread, errors)
+    return np.asarray(rounded.T)
