@@ -145,8 +145,14 @@ def ours_openvino(subject: Subject, images: Images) -> Artefact:
         seed=0,
     )
     quantized = openvino_ir.quantize(
-        openvino_ir.read_bytes(source.model), images, lambda image: image, saturating=saturating, steps=source.steps
+        openvino_ir.read_bytes(source.model),
+        images,
+        lambda image: image,
+        saturating=saturating,
+        settled_later=source.settled is not None,
     )
+    if source.settled is not None:
+        openvino_ir.settle(quantized, openvino_ir.read_bytes(source.settled.model), source.settled.steps)
     return Artefact("openvino", quantized)
 
 

@@ -72,6 +72,7 @@ def calibrate(
     threads: int | None = None,
     in_float: frozenset[str] = frozenset(),
     granularity: Literal["channel", "tensor"] = "channel",
+    on_unrounded: Callable[[bytes], object] = lambda _: None,
 ) -> Calibrated:
     """Takes `recipe`'s steps on `model`, a float `.tflite` with a static batch of one.
 
@@ -79,8 +80,9 @@ def calibrate(
     order does not matter. `input_range` is what the input's grid spans (that of the images unless
     given); `source` says where they come from. Operators that write the tensors named `in_float` will
     stay in float (`calib.mixed`), and are calibrated as such; with `granularity` "tensor" weights are
-    rounded to one step a kernel. Raises CalibrationError for an unknown recipe, no images, or a model
-    that is not finite on them.
+    rounded to one step a kernel. `on_unrounded` hears `Calibrated.unrounded` as soon as it is there, if
+    weights are to be rounded after that. Raises CalibrationError for an unknown recipe, no images, or a
+    model that is not finite on them.
     """
     taken = recipes.named(recipe) if isinstance(recipe, str) else recipe
     work = _Work(graph.read(model), images, input_range, seed, threads, in_float, granularity == "tensor")
@@ -90,6 +92,7 @@ def calibrate(
         start = time.perf_counter()
         if isinstance(step, recipes.Reconstruct) and unrounded is None:
             unrounded = graph.write(work.model)
+            on_unrounded(unrounded)
         detail = work.take(step)
         done.append(Done(type(step).__name__, detail, time.perf_counter() - start))
     graph.prune(work.model)
@@ -106,13 +109,18 @@ def calibrate(
 
 @dataclass(frozen=True)
 class Settled:
-    """A float `.tflite` and the step of each row of each layer's weights, (rows, 1), in the network's order.
-
-    Without steps its weights are on no grid, and whoever rounds them chooses.
-    """
+    """A float `.tflite` and the step of each row of each layer's weights, (rows, 1), in the network's order."""
 
     model: bytes
     steps: tuple[NDArray[np.float64], ...]
+
+
+def settled(made: Calibrated, granularity: Literal["channel", "tensor"] = "channel") -> Settled | None:
+    """`made.model` with the steps of its weights; None where the recipe settled none."""
+    if made.model == made.unrounded:
+        return None
+    steps = reconstruction.row_steps(graph.read(made.model), per_tensor=granularity == "tensor")
+    return Settled(made.model, tuple(steps))
 
 
 def settled_for_saturation(
@@ -123,11 +131,13 @@ def settled_for_saturation(
     seed: int = 0,
     threads: int | None = None,
     granularity: Literal["channel", "tensor"] = "channel",
-) -> Settled:
+) -> Settled | None:
     """`made.model` with its weights settled on the grids of `calib.saturation` instead, for the same ranges.
 
-    The other arguments are those `made` came from. A recipe that settles no weights leaves them as they are.
+    The other arguments are those `made` came from. None where the recipe settles none.
     """
+    if made.model == made.unrounded:
+        return None
     taken = recipes.named(recipe) if isinstance(recipe, str) else recipe
     per_tensor = granularity == "tensor"
     work = _Work(graph.read(made.unrounded), images, None, seed, threads, frozenset(), per_tensor, saturating=True)

@@ -184,6 +184,13 @@ def _settle(
     return Change(layer.name, before_db, after_db, step)
 
 
+def row_steps(model: Any, *, per_tensor: bool) -> list[NDArray[np.float64]]:
+    """The step of the grid that each layer's weights were settled on, (rows, 1), in the network's order."""
+    how = Reconstruction(per_tensor=per_tensor)
+    kernels = ((layer, graph.constant(model, layer.kernel)) for layer in graph.layers(model))
+    return [_step(patches.rows(kernel, layer), kernel.shape, layer, how) for layer, kernel in kernels]
+
+
 def _step(
     weights: NDArray[np.float64], kernel_shape: tuple[int, ...], layer: Layer, how: Reconstruction
 ) -> NDArray[np.float64]:

@@ -42,9 +42,7 @@ def held(model: Any, index: int, values: Array, ranges: Mapping[str, Range]) -> 
     return on_grid(values, ranges[name]) if name in ranges else values
 
 
-def run(
-    model: Any, operator: Any, inputs: Mapping[int, Array], ranges: Mapping[str, Range], threads: int = 1
-) -> Array:
+def run(model: Any, operator: Any, inputs: Mapping[int, Array], ranges: Mapping[str, Range], threads: int = 1) -> Array:
     """What `operator` gives for `inputs`, on the grid of its output's range where it has one."""
     made = walk.run_operator(model, operator, inputs, threads)
     name = graph.tensor_name(model.subgraphs[0].tensors[int(operator.outputs[0])])

@@ -22,6 +22,9 @@ from numpy.typing import NDArray
 from converters.description import Description
 from converters.errors import ConversionError
 
+# By a counter of the process, where nothing else names an operator.
+_NUMBERED = re.compile(r"[A-Za-z0-9]+_\d+")
+
 Normalise = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 
@@ -34,7 +37,7 @@ def read_bytes(float_tflite: bytes) -> Any:
 
 
 def read(float_tflite: Path) -> Any:
-    """The openvino.Model of a float `.tflite`, its patterns fused.
+    """The openvino.Model of a float `.tflite`, its patterns fused; the same file's layers have the same names.
 
     NNCF knows a swish only once its sigmoid and product are one operator; unfused it rounds both,
     and a B0 keeps 95% agreement instead of 99%.
@@ -48,6 +51,9 @@ def read(float_tflite: Path) -> Any:
         raise ConversionError(f"OpenVINO cannot read the float model: {str(error).splitlines()[0]}") from error
     apply_moc_transformations(model, cf=False)
     model.inputs[0].node.layout = openvino.Layout("NHWC")
+    for index, node in enumerate(_weighted(model)):
+        if _NUMBERED.fullmatch(node.get_friendly_name()):
+            node.set_friendly_name(f"{node.get_type_name()} {index}")
     return model
 
 
@@ -57,17 +63,16 @@ def quantize(
     normalise: Normalise,
     *,
     saturating: bool,
-    steps: Sequence[NDArray[np.float64]] = (),
+    settled_later: bool = False,
     per_tensor: bool = False,
     in_float: Sequence[int] = (),
 ) -> Any:
     """The int8 form of `model` by NNCF, calibrated on `pixels`, uint8 (n, h, w, 3), as `normalise` makes them.
 
     `saturating`: the machine it will run on adds pairs of 8-bit products in 16 bits (x86 without
-    VNNI); its weights then use half their range so that no sum overflows. With `steps`, (rows, 1) for each
-    layer in the network's order, weights lie in whole steps of those and biases are left as they are: both
-    were settled before. `per_tensor` gives each kernel one scale. The layers `in_float`, counted in the
-    network's order, stay in float.
+    VNNI); its weights then use half their range so that no sum overflows. Where weights and biases are
+    `settled_later` (`settle`), biases are left as they are. `per_tensor` gives each kernel one scale. The
+    layers `in_float`, counted in the network's order, stay in float.
 
     Networks of clamped activations (ReLU6) get one range per tensor, from the smallest to the
     largest value seen. NNCF's defaults, a range per channel of depthwise inputs averaged over
@@ -75,7 +80,6 @@ def quantize(
     dB to that. Around swish the defaults are the better ones.
     """
     os.environ.setdefault("NNCF_TELEMETRY", "0")
-    kernels = _kernels(model) if steps else {}
     with contextlib.redirect_stdout(io.StringIO()):
         import nncf
 
@@ -87,15 +91,27 @@ def quantize(
                 subset_size=len(pixels),
                 preset=nncf.QuantizationPreset.MIXED,
                 ignored_scope=nncf.IgnoredScope(names=[_layers(model)[index] for index in in_float]),
-                advanced_parameters=_advanced_parameters(model, saturating, per_tensor, settled=bool(steps)),
+                advanced_parameters=_advanced_parameters(model, saturating, per_tensor, settled_later),
             )
         except (RuntimeError, ValueError) as error:
             raise ConversionError(f"NNCF quantization failed: {str(error).splitlines()[0]}") from error
     _make_convolution_inputs_symmetric(made)
-    layers = {node.get_friendly_name(): node for node in _weighted(made)} if steps else {}
-    for (name, kernel), step in zip(kernels.items(), steps, strict=True):
-        _put_on_grid(layers[name], kernel, step)
     return made
+
+
+def settle(model: Any, settled: Any, steps: Sequence[NDArray[np.float64]]) -> None:
+    """Gives the int8 `model`, in place, the weights and biases of the float one `settled`.
+
+    Weights lie in whole `steps` of each layer's rows, (rows, 1), in the network's order. Both models are of
+    the same network: the names of their layers are.
+    """
+    layers = {node.get_friendly_name(): node for node in _weighted(model)}
+    for node, step in zip(_weighted(settled), steps, strict=True):
+        layer = layers[node.get_friendly_name()]
+        _put_on_grid(layer, _kernel(node), step)
+        given, taken = _bias(node), _bias(layer)
+        if given is not None and taken is not None:
+            taken.replace_source_output(_copied(given).output(0))
 
 
 def _make_convolution_inputs_symmetric(model: Any) -> None:
@@ -130,15 +146,30 @@ def _weighted(model: Any) -> list[Any]:
     return [node for node in model.get_ordered_ops() if node.get_type_name() in kinds]
 
 
-def _kernels(model: Any) -> dict[str, NDArray[np.float32]]:
-    """The float weights of each layer by its name, output channels first, in the network's order."""
-    found = {}
-    for node in _weighted(model):
-        held = node.input_value(1).get_node()
-        while held.get_type_name() != "Constant":
-            held = held.input_value(0).get_node()
-        found[node.get_friendly_name()] = np.array(held.get_data(), np.float32)
-    return found
+def _kernel(node: Any) -> NDArray[np.float32]:
+    """A float layer's weights, output channels first."""
+    held = node.input_value(1).get_node()
+    while held.get_type_name() != "Constant":
+        held = held.input_value(0).get_node()
+    return np.array(held.get_data(), np.float32)
+
+
+def _bias(node: Any) -> Any:
+    """The input by which a layer's bias comes into the addition behind it; None where there is none."""
+    readers = [port.get_node() for port in node.output(0).get_target_inputs()]
+    inputs = [port for reader in readers if reader.get_type_name() == "Add" for port in reader.inputs()]
+    return next((port for port in inputs if _is_constant(port)), None)
+
+
+def _is_constant(port: Any) -> bool:
+    return bool(port.get_source_output().get_node().get_type_name() == "Constant")
+
+
+def _copied(port: Any) -> Any:
+    """The constant that `port` reads, as one of another model."""
+    from openvino import opset13
+
+    return opset13.constant(np.array(port.get_source_output().get_node().get_data(), np.float32))
 
 
 def _put_on_grid(node: Any, kernel: NDArray[np.float32], step: NDArray[np.float64]) -> None:
@@ -159,14 +190,14 @@ def _put_on_grid(node: Any, kernel: NDArray[np.float32], step: NDArray[np.float6
     node.input(1).replace_source_output(scaled.output(0))
 
 
-def _advanced_parameters(model: Any, saturating: bool, per_tensor: bool, *, settled: bool) -> Any:
+def _advanced_parameters(model: Any, saturating: bool, per_tensor: bool, settled_later: bool) -> Any:
     import nncf
     from nncf.quantization.advanced_parameters import QuantizationParameters
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
     made = nncf.AdvancedQuantizationParameters(
         overflow_fix=nncf.OverflowFix.ENABLE if saturating else nncf.OverflowFix.DISABLE,
-        disable_bias_correction=settled,
+        disable_bias_correction=settled_later,
     )
     if per_tensor:
         made.weights_quantization_params = QuantizationParameters(per_channel=False)
@@ -231,6 +262,6 @@ def save(model: Any, path: Path) -> None:
     import openvino
 
     for index, operator in enumerate(model.get_ordered_ops()):
-        if re.fullmatch(r"[A-Za-z0-9]+_\d+", operator.get_friendly_name()):
+        if _NUMBERED.fullmatch(operator.get_friendly_name()):
             operator.set_friendly_name(f"{operator.get_type_name()}_{index}")
     openvino.save_model(model, str(path), compress_to_fp16=False)

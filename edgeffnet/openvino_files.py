@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,16 +24,26 @@ MODULES = ("openvino", "nncf", "converters.openvino_ir", "calib.calibrate")
 
 
 @dataclass(frozen=True)
-class Int8:
-    """How a `source` becomes int8, with `pixels`, uint8 (n, h, w, 3), to calibrate on; see `openvino_ir.quantize`."""
+class Quantizing:
+    """How the float `.tflite` `model` becomes int8 on `pixels`, uint8 (n, h, w, 3); see `openvino_ir.quantize`."""
 
-    source: Settled
+    model: bytes
     pixels: Pixels
     preprocessing: Preprocessing
-    takes: Literal["uint8", "float32"]
     saturating: bool
+    settled_later: bool
     per_tensor: bool
     in_float: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Finishing:
+    """What an int8 model gets: weights and biases of `settled` if any, its input's type, and what it says of itself."""
+
+    settled: Settled | None
+    takes: Literal["uint8", "float32"]
+    preprocessing: Preprocessing
+    described: Description
 
 
 def write_float(float_tflite: bytes, described: Description, path: Path) -> None:
@@ -42,23 +53,38 @@ def write_float(float_tflite: bytes, described: Description, path: Path) -> None
     _save(openvino_ir.read_bytes(float_tflite), described, path, normalises=False)
 
 
-def write_int8(how: Int8, described: Description, path: Path) -> None:
-    """Writes the int8 model as `path` (.xml) and its .bin. Raises ConversionError."""
+def quantized(how: Quantizing) -> tuple[bytes, bytes]:
+    """The .xml and .bin of the int8 model, normalised images in. Raises ConversionError."""
     from converters import openvino_ir
 
-    preprocessing = how.preprocessing
-    quantized = openvino_ir.quantize(
-        openvino_ir.read_bytes(how.source.model),
+    made = openvino_ir.quantize(
+        openvino_ir.read_bytes(how.model),
         how.pixels,
-        preprocessing.normalise,
+        how.preprocessing.normalise,
         saturating=how.saturating,
-        steps=how.source.steps,
+        settled_later=how.settled_later,
         per_tensor=how.per_tensor,
         in_float=how.in_float,
     )
+    with tempfile.TemporaryDirectory(prefix="edgeffnet-") as folder:
+        path = Path(folder) / "model.xml"
+        openvino_ir.save(made, path)
+        return path.read_bytes(), path.with_suffix(".bin").read_bytes()
+
+
+def write_int8(found: tuple[bytes, bytes], how: Finishing, path: Path) -> None:
+    """Writes what `quantized` made, finished, as `path` (.xml) and its .bin."""
+    import openvino
+
+    from converters import openvino_ir
+
+    xml, weights = found
+    model = openvino.Core().read_model(xml, weights)
+    if how.settled is not None:
+        openvino_ir.settle(model, openvino_ir.read_bytes(how.settled.model), how.settled.steps)
     if how.takes == "uint8":
-        quantized = openvino_ir.with_pixel_input(quantized, preprocessing.mean, preprocessing.std)
-    _save(quantized, described, path, normalises=how.takes == "uint8")
+        model = openvino_ir.with_pixel_input(model, how.preprocessing.mean, how.preprocessing.std)
+    _save(model, how.described, path, normalises=how.takes == "uint8")
 
 
 def scores(artifact: Artifact, pixels: Pixels, mean: Sequence[float], std: Sequence[float]) -> NDArray[np.float32]:

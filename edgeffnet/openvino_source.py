@@ -1,8 +1,9 @@
-"""What NNCF quantizes: the float `.tflite`, as the network and the processor it is for want it."""
+"""What NNCF quantizes, as the network and the processor it is for want it, and what it becomes afterwards."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -10,6 +11,17 @@ if TYPE_CHECKING:
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Source:
+    """The float `.tflite` that NNCF quantizes, and the one whose weights it then gets; None where NNCF rounds them.
+
+    Ranges are those of weights that are not rounded yet, as the `.tflite`'s are: NNCF need not wait for these.
+    """
+
+    model: bytes
+    settled: Settled | None
 
 
 def openvino_source(
@@ -21,19 +33,20 @@ def openvino_source(
     saturating: bool,
     seed: int,
     granularity: Literal["channel", "tensor"] = "channel",
-) -> Settled:
-    """The float `.tflite` that NNCF quantizes, and the steps of its weights where they are not NNCF's to choose.
+) -> Source:
+    """The source of the int8 OpenVINO model.
 
     Networks with swishes go as they are, and nothing is `calibrated` for them: the factors a calibration
     puts around a swish keep OpenVINO from fusing it, and cost more than the settled weights bring.
     """
-    from calib.calibrate import Settled, settled_for_saturation
+    from calib.calibrate import settled, settled_for_saturation
 
     if not needs_calibration(float_tflite):
-        return Settled(float_tflite, ())
+        return Source(float_tflite, None)
+    made = calibrated()
     if saturating:
-        return settled_for_saturation(calibrated(), images, recipe, seed=seed, granularity=granularity)
-    return Settled(calibrated().model, ())
+        return Source(made.unrounded, settled_for_saturation(made, images, recipe, seed=seed, granularity=granularity))
+    return Source(made.unrounded, settled(made, granularity))
 
 
 def needs_calibration(float_tflite: bytes) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -30,7 +30,7 @@ from edgeffnet.cache.store import Cache
 from edgeffnet.calibration_images import CalibrationImages
 from edgeffnet.errors import ArtifactError, DataError
 from edgeffnet.images import Pixels, Preprocessing
-from edgeffnet.openvino_source import needs_calibration, openvino_source
+from edgeffnet.openvino_source import Source, needs_calibration, openvino_source
 from edgeffnet.tensorflow_import import import_tensorflow
 from edgeffnet.weights.source import Weights, digest_of
 
@@ -63,6 +63,8 @@ class Producer:
 
     cache: Cache | None = None
     beside: Beside | None = None
+    _ahead: ThreadPoolExecutor | None = None
+    _quantized_ahead: tuple[bytes, Future[tuple[bytes, bytes]] | None] = (b"", None)
 
     def __init__(
         self,
@@ -211,6 +213,7 @@ class Producer:
             int8 = {"tflite": lambda: self.int8_tflite}
             if not calibrates_openvino and "openvino" in formats:
                 int8["openvino"] = soon(self._openvino_plain)
+            self._ahead = threads if calibrates_openvino else None
             if calibrates_openvino or "tflite" in formats:
                 with note("Calibrating"):
                     _ = self.calibrated
@@ -223,9 +226,16 @@ class Producer:
                         made.append(int8[form]())
         return tuple(made)
 
+    def _quantize_ahead(self, unrounded: bytes) -> None:
+        """Has NNCF find its ranges while weights are rounded here."""
+        if self._ahead is not None:
+            how = self._quantizing(unrounded, True, ())
+            self._quantized_ahead = unrounded, self._ahead.submit(self._ask, openvino_files.quantized, how)
+            self._ahead = None
+
     def _threads(self) -> AbstractContextManager[ThreadPoolExecutor | None]:
-        """Two that wait for the process beside this one, where there is one; what computes here stays alone."""
-        return ThreadPoolExecutor(2) if self.beside is not None and self.beside.running else nullcontext()
+        """Some that wait for the process beside this one, where there is one; what computes here stays alone."""
+        return ThreadPoolExecutor(3) if self.beside is not None and self.beside.running else nullcontext()
 
     def _ask(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `function` returns, in the process beside where there is one."""
@@ -284,6 +294,7 @@ class Producer:
                 seed=self.images.seed,
                 in_float=in_float,
                 granularity=granularity,
+                on_unrounded=self._quantize_ahead,
             )
         except CalibrationError as error:
             raise DataError(f"calibration on {self.images.source}: {error}") from error
@@ -357,29 +368,37 @@ class Producer:
         takes: Literal["uint8", "float32"] = "float32" if self.interface == "float32" else "uint8"
 
         def write(path: Path) -> None:
-            how = openvino_files.Int8(
-                self._openvino_source_with(in_float),
-                self.pixels,
-                self.contract,
-                takes,
-                self.saturating,
-                self.granularity == "tensor",
-                tuple(layers),
-            )
-            self._ask(openvino_files.write_int8, how, self.described, path)
+            source = self._openvino_source
+            quantizing = self._quantizing(source.model, source.settled is not None, tuple(layers))
+            model, ahead = self._quantized_ahead
+            begun = ahead is not None and not layers and model == source.model
+            found = ahead.result() if ahead and begun else self._ask(openvino_files.quantized, quantizing)
+            settled = source.settled
+            if settled is not None and in_float:
+                settled = self._with_float_weights(settled, in_float)
+            finishing = openvino_files.Finishing(settled, takes, self.contract, self.described)
+            self._ask(openvino_files.write_int8, found, finishing, path)
 
         return self._save_openvino(write, "int8", takes, name, options)
 
-    def _openvino_source_with(self, in_float: frozenset[str]) -> Settled:
+    def _quantizing(self, model: bytes, settled_later: bool, layers: tuple[int, ...]) -> openvino_files.Quantizing:
+        return openvino_files.Quantizing(
+            model,
+            self.pixels,
+            self.contract,
+            self.saturating,
+            settled_later,
+            self.granularity == "tensor",
+            layers,
+        )
+
+    def _with_float_weights(self, settled: Settled, in_float: frozenset[str]) -> Settled:
         from calib.mixed import with_float_weights
 
-        source = self._openvino_source
-        if in_float and source.model != self.float_tflite:
-            return replace(source, model=with_float_weights(source.model, self.calibrated.unrounded, in_float))
-        return source
+        return replace(settled, model=with_float_weights(settled.model, self.calibrated.unrounded, in_float))
 
     @cached_property
-    def _openvino_source(self) -> Settled:
+    def _openvino_source(self) -> Source:
         return openvino_source(
             self.float_tflite,
             lambda: self.calibrated,
