@@ -27,7 +27,7 @@ def _round(values: Array, found: Range) -> None:
     step = (high - low) / 255
     zero = np.rint(-128 - low / step)
     # Image by image: one stays in the processor's cache.
-    for image in values:
+    for image in np.atleast_2d(values):
         np.divide(image, np.float32(step), out=image)
         np.rint(image, out=image)
         image += np.float32(zero)

@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from multiprocessing.connection import Connection
 from typing import ParamSpec, TypeVar
 
@@ -47,7 +48,10 @@ class Beside:
         there.close()
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `function`, one of a module's, returns or raises over there; here where that process is lost."""
+        """What `function`, one of a module's, returns or raises over there; here where that process is lost.
+
+        CancelledError where `close` ended it meanwhile.
+        """
         if self._here is None:
             return function(*args, **kwargs)
         try:
@@ -55,18 +59,22 @@ class Beside:
                 self._here.send((function, args, kwargs))
                 succeeded, answer = self._here.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError):
+            if self._process is None:
+                raise CancelledError from None
             return function(*args, **kwargs)
         if not succeeded:
             raise answer
         return answer  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """Ends the process."""
-        if self._process is not None and self._here is not None:
-            self._here.close()
-            self._process.terminate()
-            self._process.join()
-        self._process = self._here = None
+        """Ends the process, and what others wait for from it."""
+        process, self._process = self._process, None
+        if process is not None and self._here is not None:
+            process.kill()
+            process.join()
+            with self._one_at_a_time:
+                self._here.close()
+                self._here = None
 
 
 def _serve(there: Connection, parent: int, modules: Sequence[str]) -> None:

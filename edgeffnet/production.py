@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -233,9 +233,18 @@ class Producer:
             self._quantized_ahead = unrounded, self._ahead.submit(self._ask, openvino_files.quantized, how)
             self._ahead = None
 
-    def _threads(self) -> AbstractContextManager[ThreadPoolExecutor | None]:
+    @contextmanager
+    def _threads(self) -> Iterator[ThreadPoolExecutor | None]:
         """Some that wait for the process beside this one, where there is one; what computes here stays alone."""
-        return ThreadPoolExecutor(3) if self.beside is not None and self.beside.running else nullcontext()
+        if self.beside is None or not self.beside.running:
+            yield None
+            return
+        with ThreadPoolExecutor(3) as threads:
+            try:
+                yield threads
+            except BaseException:
+                self.beside.close()  # nobody waits any more for what they wait for
+                raise
 
     def _ask(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `function` returns, in the process beside where there is one."""
