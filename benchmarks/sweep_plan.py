@@ -28,7 +28,7 @@ PHIS = (-3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.25, 0.75, 1.5)
 _WORKERS = 16
 # Of each artefact on a board: warm-up, runs until the interval is narrow, and the process around them.
 SECONDS_OF_TIMING = 20.0
-_MADE = ("Making the float model", "TFLite fp32 and int8", "OpenVINO fp32 and int8", "ONNX fp32")
+_MADE = ("Making the float model", "Calibrating", "TFLite fp32 and int8", "OpenVINO fp32 and int8", "ONNX fp32")
 _RUN = "Running both models over the images"
 
 
