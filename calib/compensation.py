@@ -23,13 +23,17 @@ PRIORS = (0.1, 0.3, 1.0, 3.0)
 
 
 def correction(
-    residual: Array, inputs: Array, importance: Array, second: NDArray[np.float64], image: NDArray[np.int64]
+    residual: Array,
+    inputs: Array,
+    importance: Array,
+    image: NDArray[np.int64],
+    second: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """What to add to the weights, (rows, weights), to take `residual` away on images not seen.
 
     `residual` (samples, rows) is what the outputs lack, `inputs` are as in `calib.moments`, both with
-    their means removed; `importance` (samples, rows) weighs errors, `second` is the moment of `inputs` so
-    weighed, `image` numbers each sample's image.
+    their means removed; `importance` (samples, rows) weighs errors, `image` numbers each sample's image; `second`
+    is the moment of `inputs` so weighed, where it is known.
     """
     unseen = image % 2 == 1
     found = np.zeros((residual.shape[1], inputs.shape[-1]))
@@ -39,7 +43,8 @@ def correction(
     halves = _Problem(moments.second(known.inputs, known.importance), known.cross)
     left = [judge.left(None), *(judge.left(halves.solved(prior)) for prior in PRIORS)]
     best = np.argmin(left, axis=0)
-    whole = _Problem(second, _Samples(inputs, residual, importance).cross)
+    moment = moments.second(inputs, importance) if second is None else second
+    whole = _Problem(moment, _Samples(inputs, residual, importance).cross)
     for number, prior in enumerate(PRIORS, 1):
         rows = best == number
         if rows.any():

@@ -6,6 +6,7 @@ constants lie in its buffers. A tensor's name stands for the layer it leaves.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -47,8 +48,26 @@ class Layer:
 
 
 def read(data: bytes) -> Any:
-    """The ModelT of a `.tflite` file's bytes."""
-    return flatbuffer_utils.read_model_from_bytearray(bytearray(data))
+    """The ModelT of a `.tflite` file's bytes; the weights and biases of a layer are its own."""
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
+    _unshare(model)
+    return model
+
+
+def _unshare(model: Any) -> None:
+    """Gives a layer a copy of what an earlier one reads: converters write equal biases as one tensor."""
+    main = model.subgraphs[0]
+    taken: set[int] = set()
+    for operator in main.operators:
+        if operator_name(model, operator) not in _KINDS:
+            continue
+        for place, index in enumerate(operator.inputs):
+            if index in taken and is_constant(model, int(index)):
+                own = copy.copy(main.tensors[index])
+                own.name = f"{tensor_name(main.tensors[operator.outputs[0]])}/{place}"
+                operator.inputs[place] = len(main.tensors)
+                main.tensors.append(own)
+            taken.add(int(index))
 
 
 def write(model: Any) -> bytes:

@@ -169,7 +169,7 @@ def _settle(
     moment = (1 - shrink) * second + shrink * moments.diagonal(diagonal + 1e-3 * level)
     if how.compensation and enough:
         residual = target - patches.outputs(weights, centred)
-        weights = weights + compensation.correction(residual, centred, importance, second, goal.at[:, 0])
+        weights = weights + compensation.correction(residual, centred, importance, goal.at[:, 0], second)
         step = _step(weights, goal.kernel_shape, layer, how)
     steps = rounding.adaptive(weights, step, moment) if how.rounding else rounding.nearest(weights, step)
     settled = weights if in_float else steps * step

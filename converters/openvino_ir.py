@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def read_bytes(float_tflite: bytes) -> Any:
 
 
 def read(float_tflite: Path) -> Any:
-    """The openvino.Model of a float `.tflite`, its patterns fused; the same file's layers have the same names.
+    """The openvino.Model of a float `.tflite`, its patterns fused; the same file gives the same names.
 
     NNCF knows a swish only once its sigmoid and product are one operator; unfused it rounds both,
     and a B0 keeps 95% agreement instead of 99%.
@@ -51,9 +52,12 @@ def read(float_tflite: Path) -> Any:
         raise ConversionError(f"OpenVINO cannot read the float model: {str(error).splitlines()[0]}") from error
     apply_moc_transformations(model, cf=False)
     model.inputs[0].node.layout = openvino.Layout("NHWC")
-    for index, node in enumerate(_weighted(model)):
+    counts: Counter[str] = Counter()
+    for node in model.get_ordered_ops():
+        kind = node.get_type_name()
         if _NUMBERED.fullmatch(node.get_friendly_name()):
-            node.set_friendly_name(f"{node.get_type_name()} {index}")
+            node.set_friendly_name(f"{kind}.{counts[kind]}")
+        counts[kind] += 1
     return model
 
 

@@ -120,6 +120,22 @@ def test_weights_settled_for_saturation_leave_room_for_the_sum_of_two_products()
     assert ((wanted - found) ** 2).sum() < 1e-3 * (wanted**2).sum()
 
 
+def test_layers_whose_biases_are_one_tensor_are_corrected_each_by_its_own() -> None:
+    model, apart = graph.read(swish_network()), graph.read(swish_network())
+    layers = {layer.name: layer for layer in graph.layers(model)}
+    zeros = np.zeros(12, np.float32)
+    for name in ("a_expand", "b_expand", "a_dw", "b_dw"):
+        for made in (model, apart):
+            graph.set_constant(made, layers[name].bias, zeros)
+    for operator in model.subgraphs[0].operators:
+        operator.inputs = [layers["a_expand"].bias if i == layers["b_dw"].bias else i for i in operator.inputs]
+    images = pictures()
+    shared, own = (
+        calibrate(graph.write(made), lambda: [images], "default", source="test").model for made in (model, apart)
+    )
+    assert np.abs(run(shared, images) - run(own, images)).max() == 0
+
+
 def _kernels(model: bytes) -> list[tuple[np.ndarray, graph.Layer]]:
     read = graph.read(model)
     return [(graph.constant(read, layer.kernel), layer) for layer in graph.layers(read)]
