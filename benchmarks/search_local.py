@@ -38,8 +38,6 @@ from edgeffnet.wanted import NetworkOptions, Wanted, candidates
 # A machine's speed drifts within minutes: brute force looks again after so many searches.
 _SEARCHES_PER_ROUND = 4
 PHIS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
-# Of timings that others disturbed, brute force's and probes' together: twenty searches alone would each have six.
-_REPEATS = 150
 NEAR, NEAR_AT_MOST, PROBES_AT_MOST, MEDIAN_AT_MOST = 0.03, 4, 3, 2
 
 
@@ -79,7 +77,8 @@ class BruteForce:
         self.wanted = wanted
         self.target = target
         self.threads = threads
-        self.patience = Patience(_REPEATS)
+        # Its rounds are its repeats.
+        self.patience = Patience(0)
         self.rounds: dict[str, list[float]] = {one.architecture.name: [] for one in wanted}
 
     def round(self) -> None:
@@ -123,13 +122,14 @@ def main() -> int:
         brute.round()
         first = brute.p90()
         limits = np.random.default_rng(options.seed).uniform(min(first.values()), max(first.values()), options.budgets)
-        searches = []
+        searches, repeated, disturbed = [], 0, 0
         for number, limit in enumerate(limits):
-            searches.append(
-                probe_candidates(
-                    asked(options.profile, options.threads, float(limit)), wanted, here, Steps(), brute.patience
-                )
-            )
+            patience = Patience(pace_ms=brute.patience.pace_ms)
+            allowed = patience.left
+            request = asked(options.profile, options.threads, float(limit))
+            searches.append(probe_candidates(request, wanted, here, Steps(), patience))
+            repeated += allowed - patience.left
+            disturbed += patience.disturbed
             if (number + 1) % _SEARCHES_PER_ROUND == 0:
                 brute.round()
     truth = brute.p90()
@@ -151,7 +151,10 @@ def main() -> int:
         trail = ", ".join(f"{one.architecture.phi:g}: {one.ms:.2f}" for one in found.probes)
         chosen = names[answer] if answer >= 0 else "none"
         print(f"budget {limit:6.2f} ms  {chosen:16} {verdict:15} {taken[-1]} probes ({trail})")
-    print(f"{_REPEATS - brute.patience.left} timings were taken again; {brute.patience.disturbed} stayed disturbed")
+    print(
+        f"of the probes' timings {repeated} were taken again and {disturbed} stayed disturbed; of brute force's "
+        f"{brute.patience.disturbed} of {len(names) * len(brute.rounds[names[0]])} did"
+    )
     passed = wrong == 0 and near <= NEAR_AT_MOST and max(taken) <= PROBES_AT_MOST and median(taken) <= MEDIAN_AT_MOST
     print(
         f"\n{len(limits)} budgets, {options.threads} thread(s), in {time.perf_counter() - start:.0f} s: {wrong} wrong "

@@ -17,13 +17,16 @@ _REPEATS_OF_ONE = 3
 
 
 class Patience:
-    """So many repeats are made, over all timings that share it: a machine that is never idle is not waited for."""
+    """So many repeats are made, over all timings that share it: a machine that is never idle is not waited for.
 
-    def __init__(self, repeats: int = 6, pause_seconds: float = _PAUSE_SECONDS) -> None:
+    `pace_ms` is the least that the machine's fixed calculation was seen to take before.
+    """
+
+    def __init__(self, repeats: int = 6, pause_seconds: float = _PAUSE_SECONDS, pace_ms: float | None = None) -> None:
         self.left = repeats
         self.disturbed = 0
         self._pause_seconds = pause_seconds
-        self._fastest: float | None = None
+        self._fastest = pace_ms
 
     @property
     def pace_ms(self) -> float | None:
