@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
 from calib import moments, patches
 from calib.graph import Array
@@ -77,6 +76,8 @@ class _Problem:
     cross: NDArray[np.float64]
 
     def solved(self, prior: float) -> NDArray[np.float64]:
+        from scipy import linalg
+
         own = np.einsum("...ii->...i", self.moment)
         ridge = prior * (own + 1e-3 * np.maximum(own.mean(axis=-1)[..., None], 1e-12))
         ridged = self.moment + moments.diagonal(ridge)

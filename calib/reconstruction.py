@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from calib import bias as biases
 from calib import compensation, graph, moments, patches, rounding, saturation, simulation, swish, walk
@@ -78,6 +77,9 @@ def reconstruct(
     tensor named `in_float` keep their weights, and their inputs still bear upstream error, so their
     biases are set too. Deterministic for the same images in the same order.
     """
+    import scipy.linalg  # noqa: F401 - its BLAS has to be there when it is held to one thread
+    from threadpoolctl import threadpool_limits
+
     ranges = {name: found for name, found in ranges.items() if name not in in_float}
     main = model.subgraphs[0]
     layers = {layer.position: layer for layer in graph.layers(model)}

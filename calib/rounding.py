@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
 Array = NDArray[np.float64]
 
@@ -60,6 +59,8 @@ def _inverse_factor(moment: Array) -> Array:
     lower = np.linalg.cholesky(reverse)
     identity = np.broadcast_to(np.eye(moment.shape[-1]), moment.shape)
     if moment.ndim == 2:
+        from scipy import linalg
+
         inverted = linalg.solve_triangular(lower, identity, lower=True, check_finite=False)
     else:
         inverted = np.linalg.solve(lower, identity)

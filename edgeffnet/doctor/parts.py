@@ -46,6 +46,8 @@ PACKAGES_USED = (
     Package("tf2onnx", "tf2onnx", "ONNX models: build", BUILD),
     Package("onnxruntime", "onnxruntime", "ONNX models: build, validate, verify", BUILD),
     Package("scikit-image", "skimage", "photographs to calibrate on without --calib", BUILD),
+    Package("scipy", "scipy", "solving for weights that undo upstream error", BUILD),
+    Package("threadpoolctl", "threadpoolctl", "roundings that no number of cores changes", BUILD),
     Package("scikit-learn", "sklearn", "photographs to calibrate on without --calib", BUILD),
     *(Package(name, "", f"trained weights of {variant}", BUILD) for variant, name in PACKAGES.items()),
     Package("h5py", "h5py", "weights in .keras and .h5 files", BUILD, needed=False),
