@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import multiprocessing
 import os
@@ -14,10 +13,10 @@ from concurrent.futures import CancelledError
 from multiprocessing.connection import Connection
 from typing import ParamSpec, TypeVar
 
+from edgeffnet.leash import leashed_to
+
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_PR_SET_PDEATHSIG = 1
 
 
 class Beside:
@@ -78,8 +77,7 @@ class Beside:
 
 
 def _serve(there: Connection, parent: int, modules: Sequence[str]) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
+    if not leashed_to(parent, signal.SIGKILL):
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's; whoever asked hears it too
     for module in modules:

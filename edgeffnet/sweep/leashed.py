@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
 
+from edgeffnet.leash import leashed_to
+
 PARENT = "EDGEFFNET_SWEEP_PARENT"
-_PR_SET_PDEATHSIG = 1
-
-
-def _leash() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != int(os.environ[PARENT]):  # it ended before
-        sys.exit(128 + signal.SIGTERM)
-
 
 if __name__ == "__main__":
-    _leash()
+    if not leashed_to(int(os.environ[PARENT]), signal.SIGTERM):
+        sys.exit(128 + signal.SIGTERM)
     from edgeffnet.cli import main
 
     main()

@@ -37,9 +37,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_process_beside_changes_no_byte(data: Path, tmp_path: Path, family: Family) -> None:
     with quiet(), closing(Beside(openvino_files.MODULES)) as beside:
         alone = producer(data, tmp_path / "alone", family).produce(FORMATS, lambda _: nullcontext())
-        helped = producer(data, tmp_path / "helped", family, beside).produce(
-            ("tflite", "openvino"), lambda _: nullcontext()
-        )
+        helped = producer(data, tmp_path / "helped", family, beside).produce(FORMATS, lambda _: nullcontext())
         assert beside.running
     assert contents(tmp_path / "alone") == contents(tmp_path / "helped")
     assert [one.artifact.name for one in helped] == [one.artifact.name for one in alone]
