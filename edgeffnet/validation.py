@@ -11,7 +11,7 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -188,7 +188,7 @@ def latencies(
     artifacts: Sequence[Artifact],
     target: Target,
     preprocessing: Preprocessing,
-    image: NDArray[np.uint8],
+    image: NDArray[np.uint8] | Sequence[NDArray[np.uint8]],
     *,
     threads: int | None,
     percentile: float,
@@ -200,7 +200,8 @@ def latencies(
 ) -> tuple[dict[Artifact, Latency], dict[str, Any]]:
     """Latency of each artefact, timed in turns in one process; and the machine's state around it.
 
-    `image` is uint8 (1, h, w, 3). Without `threads`, one for each of the target's fastest cores.
+    `image` is uint8 (1, h, w, 3), or one such for each artefact. Without `threads`, one for each of the
+    target's fastest cores.
     `mlperf` is MLPerf's single stream: 1,024 inferences and 60 s of each, no less and no more than
     both ask for, 90th percentile. Otherwise a model is done when its interval is within `tolerance`,
     or `seconds` for each are used up. `pace_ms` is the least that the target's fixed calculation is known
@@ -224,12 +225,14 @@ def latencies(
         cap = 600.0 * len(artifacts)
         timing.update(percentile=90, min_runs=1024, min_seconds=60, until_tight=False, max_seconds=cap, max_runs=10**6)
     loads = [load_request(target, artifact, names[artifact]) for artifact in artifacts]
-    with shards(image) as files:
+    images = [image] if isinstance(image, np.ndarray) else list(image)
+    with ExitStack() as stack:
+        pushed = [target.push(stack.enter_context(shards(one))[0]) for one in images]
         requests: list[dict[str, Any]] = [
             {"do": "hello"},
             {"do": "cores", "threads": threads},
             *loads,
-            {**timing, "inputs": target.push(files[0])},
+            {**timing, "inputs": pushed * len(artifacts) if len(pushed) == 1 else pushed},
         ]
         machine, cores, *loaded, timed = target.run(requests, timeout=120 + 4 * cap, progress=progress)
     fields = set(Latency.__dataclass_fields__)

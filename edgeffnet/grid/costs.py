@@ -72,33 +72,30 @@ class MeasuredLatency:
         return self._timed(net)[0]
 
     def factor(self, net: Architecture, base: Architecture) -> float:
-        # The base on both sides: a machine that slows down meanwhile slows both.
-        before, there, after = self._timed(base), self._timed(net), self._timed(base)
-        if all(pace for _, pace in (before, there, after)):
-            # Each beside the fixed calculation that was timed with it, which what slows the machine slows as well.
-            before, there, after = ((ms / pace, 1.0) for ms, pace in (before, there, after))
-        return 2 * there[0] / (before[0] + after[0])
+        # In turns: a machine that slows down meanwhile slows both.
+        base_ms, net_ms = self._timed(base, net)
+        return net_ms / base_ms
 
-    def _timed(self, net: Architecture) -> tuple[float, float]:
-        """The median of one inference, and of the fixed calculation meanwhile; that is 0 where nothing tells."""
+    def _timed(self, *nets: Architecture) -> list[float]:
+        """The median of one inference of each, timed in turns."""
         from edgeffnet import stand_ins
         from edgeffnet.validation import latencies
 
-        artifact = stand_ins.make(net)["int8"]
-        preprocessing, image = stand_ins.contract(net)
+        artifacts = [stand_ins.make(net)["int8"] for net in nets]
+        preprocessing, _ = stand_ins.contract(nets[0])
+        images = [stand_ins.contract(net)[1] for net in nets]
 
-        def measured() -> tuple[tuple[float, float], dict[str, Any]]:
+        def measured() -> tuple[list[float], dict[str, Any]]:
             found, machine = latencies(
-                [artifact],
+                artifacts,
                 self.target,
                 preprocessing,
-                image,
+                images,
                 threads=self.threads,
                 percentile=50,
                 seconds=_SECONDS,
                 pace_ms=self.patience.pace_ms,
             )
-            pace = machine["during"]["pace_ms"]
-            return (found[artifact].typical_ms, pace[1] if pace else 0.0), machine
+            return [found[artifact].typical_ms for artifact in artifacts], machine
 
         return self.patience.timed(measured)

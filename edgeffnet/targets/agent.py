@@ -371,7 +371,7 @@ class Agent:
     def latency(
         self,
         names: List[str],
-        inputs: str,
+        inputs: List[str],
         mean: List[float],
         std: List[float],
         percentile: float,
@@ -385,6 +385,7 @@ class Agent:
     ) -> Event:
         """Times the models in turns, block by block, so that a drifting clock meets them all.
 
+        Each on the first image of the .npz at its place in `inputs`.
         Each model: first inference apart, warm-up, then runs until the 95% interval of `percentile`
         is within `tolerance` of it (unless not `until_tight`), and `min_runs` and its `min_seconds` are
         done, or until `max_seconds` of all or its `max_runs` are used up. One run is the inference
@@ -396,8 +397,6 @@ class Agent:
         that calculation was seen to take before. Fixed numbers of runs (not `until_tight`) are those of a
         protocol, and left as they are.
         """
-        with np.load(inputs) as shard:
-            pixels = shard["pixels"][:1]
         shared = until_tight and shares_its_cores()
         watch = Watch(known_pace=pace_ms)
 
@@ -406,7 +405,9 @@ class Agent:
             return shared and not taken.enough(watch.fastest) and not watch.busy
 
         runs: Dict[str, _Runs] = {}
-        for name in names:
+        for index, name in enumerate(names):
+            with np.load(inputs[index]) as shard:
+                pixels = shard["pixels"][:1]
             model = self._models[name]
             model.feed(model_input(pixels, mean, std, model.dtype))
             first = _timed(model)
