@@ -6,6 +6,7 @@ known by measuring. That is done in fp32, on images that play no part in the acc
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,8 @@ import numpy as np
 
 from converters.artifact import Artifact
 from edgeffnet import cost
+from edgeffnet.cache.steps import KeptSteps
+from edgeffnet.cache.store import Cache
 from edgeffnet.errors import UsageError
 from edgeffnet.imagesets import ImageSet
 from edgeffnet.production import Producer
@@ -59,10 +62,13 @@ def split(images: ImagesOfBuild) -> ImagesOfBuild:
     return replace(images, tuning=tuning, validation=validation)
 
 
-def by_accuracy(wanted: Sequence[Wanted], images: ImagesOfBuild, work: Path, steps: Steps) -> Tuned:
+def by_accuracy(
+    wanted: Sequence[Wanted], images: ImagesOfBuild, work: Path, steps: Steps, cache: Cache | None = None
+) -> Tuned:
     """`wanted` are within the budget; of each network its largest sizes are measured, the most accurate first.
 
-    What was not measured comes last, largest first: it is made only where all others miss a floor.
+    What was not measured comes last, largest first: it is made only where all others miss a floor. What `cache`
+    holds of an earlier look is taken from there.
     """
     assert images.tuning is not None
     chosen: list[Wanted] = []
@@ -73,19 +79,27 @@ def by_accuracy(wanted: Sequence[Wanted], images: ImagesOfBuild, work: Path, ste
     with closing(LocalTarget()) as here:
         for one in chosen:
             with steps(f"Accuracy of {one.architecture.name}"):
-                top1[one.architecture.name] = _top1(one, images, images.tuning, here, work)
+                top1[one.architecture.name] = _top1(one, images, images.tuning, here, work, cache)
     measured = sorted(chosen, key=lambda one: (-top1[one.architecture.name], cost.total(one.architecture).macs))
     return Tuned((*measured, *(one for one in wanted if one not in chosen)), top1)
 
 
-def _top1(one: Wanted, images: ImagesOfBuild, tuning: ImageSet, here: LocalTarget, work: Path) -> float:
+def _top1(
+    one: Wanted, images: ImagesOfBuild, tuning: ImageSet, here: LocalTarget, work: Path, cache: Cache | None
+) -> float:
     folder = Path(tempfile.mkdtemp(dir=work))
     try:
-        producer = Producer(one.load(), images.calibration, folder)
-        artifact = Artifact.float_tflite(producer.float_path)
+        producer = Producer(one.load(), images.calibration, folder, cache=cache)
         seen = from_set(tuning, producer.contract)
-        scores = predictions([artifact], here, producer.contract, seen.pixels, threads=None)[artifact]
-        return float(100 * np.mean(scores.argmax(axis=1) == seen.labels))
+
+        def classes() -> bytes:
+            artifact = Artifact.float_tflite(producer.float_path)
+            scores = predictions([artifact], here, producer.contract, seen.pixels, threads=None)[artifact]
+            return np.asarray(scores.argmax(axis=1), "<i8").tobytes()
+
+        pixels = {"pixels": hashlib.sha256(np.ascontiguousarray(seen.pixels).data).hexdigest()}
+        found = KeptSteps(cache, producer.origin).bytes("classes of the float .tflite", classes, pixels)
+        return float(100 * np.mean(np.frombuffer(found, "<i8") == seen.labels))
     finally:
         shutil.rmtree(folder)
 

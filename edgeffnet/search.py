@@ -171,7 +171,7 @@ class Search:
         verdicts = {one.architecture.name: self._before_making(one.architecture) for one in self.request.wanted}
         within = [one for one in self.request.wanted if verdicts[one.architecture.name].verdict == "fits"]
         self.candidates = {name: found for name, found in verdicts.items() if found.verdict != "fits"}
-        self.tuned = by_accuracy(within, self.images, self.work, self.steps)
+        self.tuned = by_accuracy(within, self.images, self.work, self.steps, self.cache)
         return self.tuned.order
 
     def _before_making(self, net: Architecture) -> Candidate:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from converters.check import Difference
@@ -27,11 +28,11 @@ class KeptSteps:
         self._cache = cache
         self._origin = origin
 
-    def bytes(self, kind: str, make: Callable[[], bytes]) -> bytes:
-        """What `make` returns, for this origin."""
+    def bytes(self, kind: str, make: Callable[[], bytes], options: Mapping[str, Any] = MappingProxyType({})) -> bytes:
+        """What `make` returns, for this origin and `options`."""
         if self._cache is None:
             return make()
-        with self._entry(kind, {}, lambda folder: _write(folder / "made", make())) as place:
+        with self._entry(kind, dict(options), lambda folder: _write(folder / "made", make())) as place:
             return (place / "made").read_bytes()
 
     def calibrated(self, options: Mapping[str, Any], make: Callable[[], Calibrated]) -> Calibrated:

@@ -16,7 +16,7 @@ from edgeffnet.imagesets import ImageSet
 from edgeffnet.resolution import split
 from edgeffnet.validation_images import ImagesOfBuild
 from edgeffnet.wanted import NetworkOptions, at_other_sizes, candidates
-from tests.conftest import Run
+from tests.conftest import ROOT, Run
 
 LITE = candidates(NetworkOptions(), seed=0)
 
@@ -85,11 +85,10 @@ def test_the_most_accurate_size_within_the_budget_is_built(run: Run, data: Path,
                 if path.is_file()
             )
             writer.writerow({"file": where, "label": row["label"]})
-    output = tmp_path / "out"
-    done = run(
-        *("build", "--device", "rpi4", "--variant", "lite0", "--max-latency", "20ms", "--tune-resolution"),
-        *("--val", val, "--recipe", "fast", "--formats", "tflite", "--output", output, "--json"),
-    )
+    words = ["build", "--device", "rpi4", "--variant", "lite0", "--max-latency", "20ms", "--tune-resolution"]
+    words += ["--val", val, "--recipe", "fast", "--formats", "tflite", "--json"]
+    there = {"EDGEFFNET_CACHE": str(tmp_path / "cache")}
+    done = run(*words, "--output", tmp_path / "out", environment=there)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     chosen = report["chosen"]
@@ -105,3 +104,16 @@ def test_the_most_accurate_size_within_the_budget_is_built(run: Run, data: Path,
     point = next(point for point in report["frontier"] if point["name"] == chosen["name"])
     assert point["top1"] == pytest.approx(100 * int8["accuracy"]["top1"]["value"])
     assert point["top1_kind"] == "measured"
+
+    # Again, nothing is converted: whatever is not taken from the cache would need TensorFlow.
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "tensorflow.py").write_text("raise ImportError('tensorflow was asked for')\n")
+    broken = {**there, "PYTHONPATH": f"{tmp_path / 'broken'}:{ROOT}"}
+    again = run(*words, "--output", tmp_path / "again", environment=broken)
+    assert again.returncode == 0, again.stderr
+    known = ("name", "verdict", "reason")
+    first, second = (
+        [{key: candidate[key] for key in known} for candidate in one["candidates"]]
+        for one in (report, json.loads(again.stdout))
+    )
+    assert first == second
