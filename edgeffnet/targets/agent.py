@@ -393,8 +393,8 @@ class Agent:
         the median.
 
         Every time is kept, but on a virtual machine: what was timed while a neighbour held up a fixed
-        calculation is left out, if `min_runs` remain, and `left_out` says how much; `pace_ms` is the least
-        that calculation was seen to take before. Fixed numbers of runs (not `until_tight`) are those of a
+        calculation is left out, if `min_runs` of each model remain, and `left_out` says how much; `pace_ms` is
+        the least that calculation was seen to take before. Fixed numbers of runs (not `until_tight`) are those of a
         protocol, and left as they are.
         """
         shared = until_tight and shares_its_cores()
@@ -403,6 +403,11 @@ class Agent:
         def waits(taken: _Runs) -> bool:
             # Neighbours go away; what this machine itself is busy with may not.
             return shared and not taken.enough(watch.fastest) and not watch.busy
+
+        def bound() -> float:
+            # Of one model alone nothing is left out: it would look faster than it is beside the others.
+            left_alone = all(taken.enough(watch.fastest) for taken in runs.values())
+            return SLOWED * watch.fastest if left_alone else math.inf
 
         runs: Dict[str, _Runs] = {}
         for index, name in enumerate(names):
@@ -419,13 +424,13 @@ class Agent:
             for name in list(waiting):
                 model, taken = self._models[name], runs[name]
                 end = time.perf_counter() + _BLOCK_SECONDS
-                while time.perf_counter() < end and (left := max_runs - len(taken.times(watch.fastest))) > 0:
+                while time.perf_counter() < end and (left := max_runs - len(taken.times(bound()))) > 0:
                     stretch = min(end, time.perf_counter() + _STRETCH_SECONDS) if shared else end
                     before, times = watch.last_pace, [_timed(model)]
                     while time.perf_counter() < stretch and len(times) < left:
                         times.append(_timed(model))
                     taken.stretches.append((max(before, watch.look()) if shared else 0.0, times))
-                times = taken.times(watch.fastest)
+                times = taken.times(bound())
                 least = len(times) >= min_runs and sum(times) >= 1e3 * min_seconds
                 settled = least and (not until_tight or _width(times, percentile) <= tolerance)
                 if (settled and not waits(taken)) or len(times) >= max_runs:
@@ -435,7 +440,7 @@ class Agent:
             passed = time.perf_counter() - start
             if passed >= max_seconds * (_WAITS if any(map(waits, runs.values())) else 1):
                 break
-        results = {name: runs[name].summary(percentile, tolerance, watch.fastest) for name in names}
+        results = {name: runs[name].summary(percentile, tolerance, bound()) for name in names}
         left_out = 1 - sum(one["runs"] for one in results.values()) / sum(one.count for one in runs.values())
         return {"models": results, **watch.summary(left_out), "peak_memory_bytes": _peak_memory()}
 
@@ -594,13 +599,12 @@ class _Runs:
         """Whether what was timed undisturbed is enough to leave out the rest."""
         return sum(len(times) for beside, times in self.stretches if beside <= SLOWED * fastest) >= self.least
 
-    def times(self, fastest: float) -> List[float]:
-        """Those that count, where the pace was `fastest` at its best."""
-        some = self.enough(fastest)
-        return [one for beside, times in self.stretches if not some or beside <= SLOWED * fastest for one in times]
+    def times(self, bound: float) -> List[float]:
+        """Those beside which the pace was within `bound`."""
+        return [one for beside, times in self.stretches if beside <= bound for one in times]
 
-    def summary(self, percentile: float, tolerance: float, fastest: float) -> Event:
-        times = self.times(fastest)
+    def summary(self, percentile: float, tolerance: float, bound: float) -> Event:
+        times = self.times(bound)
         low, high = percentile_interval(times, percentile)
         median, deviation = float(np.median(times)), float(np.std(times))
         return {

@@ -237,7 +237,8 @@ def paced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> agent.Agent:
 
 def timed(made: agent.Agent, folder: Path, **given: float) -> dict[str, Any]:
     bounds = {"percentile": 90, "tolerance": 0.0, "max_seconds": 2.0, "max_runs": 10_000, **given}
-    return made.latency(["a", "b"], str(folder / "image.npz"), [0.0] * 3, [1.0] * 3, **bounds)  # type: ignore[arg-type]
+    inputs = [str(folder / "image.npz")] * 2
+    return made.latency(["a", "b"], inputs, [0.0] * 3, [1.0] * 3, **bounds)  # type: ignore[arg-type]
 
 
 def test_models_take_turns_so_that_a_drifting_clock_meets_both(paced: agent.Agent, tmp_path: Path) -> None:
@@ -268,6 +269,7 @@ class Slowed(Paced):
     slow: ClassVar[Callable[[], bool]] = staticmethod(lambda: False)
 
     def invoke(self) -> None:
+        self.turns.append(self.name)
         time.sleep(0.004 if Slowed.slow() else 0.001)
 
 
@@ -306,6 +308,15 @@ def test_a_machine_that_is_slow_throughout_leaves_nothing_out(
     assert found["models"]["a"]["p50_ms"] > 3
     assert found["during"]["left_out"] == 0
     assert found["during"]["pace_ms"] == [1.0, 2.0]
+
+
+def test_of_one_model_nothing_is_left_out_that_another_has_to_keep(
+    slowed: Callable[[Callable[[float], bool]], agent.Agent], tmp_path: Path
+) -> None:
+    found = timed(slowed(lambda seconds: seconds % 1 < 0.4 or Paced.turns[-1:] == ["b"]), tmp_path, max_seconds=1.0)
+    assert found["models"]["b"]["p50_ms"] > 3
+    assert found["models"]["a"]["max_ms"] > 3
+    assert found["during"]["left_out"] == 0
 
 
 def test_a_slowed_machine_is_waited_for_until_enough_was_undisturbed(
