@@ -225,7 +225,8 @@ class Paced(agent.Model):
 
 @pytest.fixture
 def paced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> agent.Agent:
-    """An agent that holds two such models, a and b."""
+    """An agent that holds two such models, a and b, on a machine of its own, whatever this one is."""
+    monkeypatch.setattr(agent, "shares_its_cores", lambda: False)
     monkeypatch.setitem(agent.FORMATS, "paced", Paced)
     monkeypatch.setattr(Paced, "turns", [])
     np.savez_compressed(tmp_path / "image.npz", pixels=np.zeros((1, 4, 4, 3), np.uint8))
