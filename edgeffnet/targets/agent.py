@@ -440,7 +440,8 @@ class Agent:
             passed = time.perf_counter() - start
             if passed >= max_seconds * (_WAITS if any(map(waits, runs.values())) else 1):
                 break
-        results = {name: runs[name].summary(percentile, tolerance, bound()) for name in names}
+        within = bound()
+        results = {name: runs[name].summary(percentile, tolerance, within) for name in names}
         left_out = 1 - sum(one["runs"] for one in results.values()) / sum(one.count for one in runs.values())
         return {"models": results, **watch.summary(left_out), "peak_memory_bytes": _peak_memory()}
 
