@@ -6,12 +6,16 @@ Brute force times every candidate by the whole protocol, in rounds before, betwe
 candidate's p90 is the median of its rounds. Budgets are drawn between the fastest and the slowest. Each search
 begins without knowledge of the others: stand-ins are kept, measurements are not. Without --profile it starts
 from the hardware alone.
+
+A virtual machine's speed changes while all this is measured. With --steady both, brute force and the search, time
+everything in turns with a network that is not of the ladder, and latencies are those at the speed of the first timing.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -20,6 +24,7 @@ from statistics import median
 
 import numpy as np
 
+from benchmarks.steady import SteadyTarget
 from converters.artifact import Artifact
 from edgeffnet import stand_ins
 from edgeffnet.architecture import Architecture
@@ -32,7 +37,7 @@ from edgeffnet.report.progress import Steps
 from edgeffnet.report.quiet import quiet
 from edgeffnet.request import Request, request
 from edgeffnet.targets.local import LocalTarget
-from edgeffnet.validation import latencies
+from edgeffnet.timing import latencies
 from edgeffnet.wanted import NetworkOptions, Wanted, candidates
 
 # A machine's speed drifts within minutes: brute force looks again after so many searches.
@@ -108,16 +113,27 @@ class BruteForce:
         return {name: median(values) for name, values in self.rounds.items()}
 
 
+def machine(steady: bool, folder: Path) -> LocalTarget:
+    """This machine, or with its speed corrected by a network between two of the ladder."""
+    if not steady:
+        return LocalTarget()
+    between = candidates(NetworkOptions(phi=0.25, weights="random"), seed=0)[0]
+    manner = manner_of(asked("local", 1, 1.0), between)
+    _, image = stand_ins.contract(between.architecture, manner)
+    return SteadyTarget(stand_ins.make(between.architecture, manner)["int8"], image, folder)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--profile", default="local", help="a profile of this machine to propose from")
     parser.add_argument("--budgets", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steady", action="store_true", help="correct the machine's speed by a yardstick")
     options = parser.parse_args()
     start = time.perf_counter()
     wanted = ladder()
-    with quiet(), closing(LocalTarget()) as here:
+    with tempfile.TemporaryDirectory() as folder, quiet(), closing(machine(options.steady, Path(folder))) as here:
         brute = BruteForce(wanted, here, options.threads)
         brute.round()
         first = brute.p90()
@@ -155,6 +171,8 @@ def main() -> int:
         f"of the probes' timings {repeated} were taken again and {disturbed} stayed disturbed; of brute force's "
         f"{brute.patience.disturbed} of {len(names) * len(brute.rounds[names[0]])} did"
     )
+    if isinstance(here, SteadyTarget):
+        print(here.said)
     passed = wrong == 0 and near <= NEAR_AT_MOST and max(taken) <= PROBES_AT_MOST and median(taken) <= MEDIAN_AT_MOST
     print(
         f"\n{len(limits)} budgets, {options.threads} thread(s), in {time.perf_counter() - start:.0f} s: {wrong} wrong "

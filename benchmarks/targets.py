@@ -24,7 +24,8 @@ from edgeffnet.bundle.contents import find_contract
 from edgeffnet.instructions import count
 from edgeffnet.targets.address import target
 from edgeffnet.targets.qemu import EmulatedTarget
-from edgeffnet.validation import compare, latencies, raw_scores
+from edgeffnet.timing import latencies
+from edgeffnet.validation import compare, raw_scores
 from edgeffnet.validation_images import from_set
 
 PAIRS = 10

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from converters.artifact import Artifact
     from edgeffnet.report.progress import Steps
     from edgeffnet.report.report import Report
+    from edgeffnet.timing import Latency
     from edgeffnet.training.train import Options
-    from edgeffnet.validation import Latency
     from edgeffnet.wanted import NetworkOptions
 
 
@@ -89,8 +89,8 @@ def build(
     from edgeffnet.search import Search
     from edgeffnet.targets.address import target as target_at
     from edgeffnet.tensorflow_import import require_build_tools
+    from edgeffnet.timing import latencies
     from edgeffnet.training.train import Options
-    from edgeffnet.validation import latencies
     from edgeffnet.wanted import NetworkOptions
 
     require_build_tools()

@@ -12,7 +12,7 @@ from edgeffnet.architecture import Architecture
 if TYPE_CHECKING:
     from converters.artifact import Artifact
     from edgeffnet.devices import Device
-    from edgeffnet.validation import Latency
+    from edgeffnet.timing import Latency
 
 _RUNTIMES = {"tflite": "TFLite", "openvino": "OpenVINO"}
 

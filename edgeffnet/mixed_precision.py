@@ -13,7 +13,8 @@ from edgeffnet import floors
 from edgeffnet.budget import Budget
 from edgeffnet.report.progress import Steps
 from edgeffnet.targets.target import Target
-from edgeffnet.validation import Accuracy, Latency, accuracy, latencies, scores_of_shards
+from edgeffnet.timing import Latency, latencies
+from edgeffnet.validation import Accuracy, accuracy, scores_of_shards
 from edgeffnet.validation_images import ValidationImages
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ class Patience:
     def timed(
         self, measure: Callable[[], tuple[T, dict[str, Any]]], enough: Callable[[T], bool] = lambda _: False
     ) -> T:
-        """What `measure` gives, with the machine's state as `validation.latencies` returns it, least disturbed.
+        """What `measure` gives, with the machine's state as `timing.latencies` returns it, least disturbed.
 
         What is `enough` although it was disturbed is not taken again. `disturbed` counts those that were so to the end.
         """

@@ -18,7 +18,7 @@ from edgeffnet.targets import benchmark_model, evaluator
 from edgeffnet.targets.benchmark_model import BenchmarkRun
 from edgeffnet.targets.phone import Phone
 from edgeffnet.targets.target import Progress
-from edgeffnet.validation import TOLERANCE
+from edgeffnet.timing import TOLERANCE
 from edgeffnet.validation_images import ValidationImages
 
 _RUNS, _SECONDS, _MOST_SECONDS = 50, 1.0, 30.0

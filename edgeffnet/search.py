@@ -27,17 +27,8 @@ from edgeffnet.resolution import Tuned, by_accuracy
 from edgeffnet.selection import Candidate
 from edgeffnet.targets.local import LocalTarget
 from edgeffnet.targets.target import Target
-from edgeffnet.validation import (
-    Accuracy,
-    Comparison,
-    Latency,
-    accuracy,
-    compare,
-    latencies,
-    missing_runtimes,
-    raw_scores,
-    shards,
-)
+from edgeffnet.timing import Latency, latencies
+from edgeffnet.validation import Accuracy, Comparison, accuracy, compare, missing_runtimes, raw_scores, shards
 from edgeffnet.validation_images import ImagesOfBuild, ValidationImages
 from edgeffnet.wanted import Wanted
 from edgeffnet.weights import Weights

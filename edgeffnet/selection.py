@@ -11,7 +11,7 @@ from edgeffnet import cost
 from edgeffnet.architecture import Architecture
 from edgeffnet.budget import RISK, Budget
 from edgeffnet.errors import BudgetError
-from edgeffnet.validation import Latency
+from edgeffnet.timing import Latency
 
 if TYPE_CHECKING:
     from edgeffnet.devices import Device

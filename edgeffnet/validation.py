@@ -1,4 +1,4 @@
-"""Latency and accuracy of artefacts, measured on a target."""
+"""Scores and accuracy of artefacts, as a target computes them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +29,6 @@ from edgeffnet.validation_images import ValidationImages
 
 Scores = NDArray[np.float32]
 
-# A percentile's interval within 2% of it ends its timing; a noisy machine ends it by the cap.
-TOLERANCE = 0.02
-SECONDS_PER_MODEL = 6.0
-MAXIMUM_RUNS = 4000
-
 # Images travel in shards of this many, and so many shards are done with one loading of a model.
 SHARD_IMAGES = 64
 _SHARDS_AT_ONCE = 8
@@ -44,63 +39,6 @@ _INTERPRETERS = {
     "openvino": ("openvino",),
     "onnx": ("onnxruntime",),
 }
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Milliseconds of one inference, batch 1, measured: `value` is the `percentile` asked for.
-
-    `low` and `high` bound it (95%); `tight` is False where the machine was too noisy to bring them
-    within 2%. `first_ms` is the first inference, `load_ms` the loading before it, `memory_bytes`
-    what loading added to the process. `affinity` is the cores it was kept on. `outliers` counts
-    the runs beyond three deviations of the median; they are in every figure. `placement` says how
-    many of the model's operators ran in the runtime's accelerated path, and which did not.
-    `quantiles_ms` tells the distribution: milliseconds by percent of the runs, "0" being the fastest.
-    """
-
-    on: str
-    runtime: str
-    threads: int
-    percentile: float
-    value_ms: float
-    low_ms: float
-    high_ms: float
-    tight: bool
-    p50_ms: float
-    p90_ms: float
-    p99_ms: float
-    mean_ms: float
-    deviation_ms: float
-    max_ms: float
-    outliers: int
-    throughput_per_second: float
-    runs: int
-    warm_up_runs: int
-    first_ms: float
-    load_ms: float
-    memory_bytes: int
-    affinity: tuple[int, ...]
-    placement: dict[str, Any]
-    kind: str = "measured"
-    quantiles_ms: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def typical_ms(self) -> float:
-        """The median."""
-        return self.p50_ms
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-class Timed(Protocol):
-    """A latency, however it was measured."""
-
-    @property
-    def runtime(self) -> str: ...
-
-    @property
-    def typical_ms(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -182,72 +120,6 @@ def _why_not(form: str, target: Target) -> str | None:
             reasons.append(str(error).removeprefix(f"{target.name}: "))
     # The first is the one to install; one that is there and crashes says more than one that is not.
     return next((reason for reason in reasons if "crashed" in reason), reasons[0])
-
-
-def latencies(
-    artifacts: Sequence[Artifact],
-    target: Target,
-    preprocessing: Preprocessing,
-    image: NDArray[np.uint8] | Sequence[NDArray[np.uint8]],
-    *,
-    threads: int | None,
-    percentile: float,
-    mlperf: bool = False,
-    tolerance: float = TOLERANCE,
-    seconds: float = SECONDS_PER_MODEL,
-    pace_ms: float | None = None,
-    progress: Progress | None = None,
-) -> tuple[dict[Artifact, Latency], dict[str, Any]]:
-    """Latency of each artefact, timed in turns in one process; and the machine's state around it.
-
-    `image` is uint8 (1, h, w, 3), or one such for each artefact. Without `threads`, one for each of the
-    target's fastest cores.
-    `mlperf` is MLPerf's single stream: 1,024 inferences and 60 s of each, no less and no more than
-    both ask for, 90th percentile. Otherwise a model is done when its interval is within `tolerance`,
-    or `seconds` for each are used up. `pace_ms` is the least that the target's fixed calculation is known
-    to take (`patience`): a virtual machine that is slower waits, for up to three times as long.
-    Raises TargetError when the target fails or takes too long.
-    """
-    names = {artifact: f"{index} {artifact.name}" for index, artifact in enumerate(artifacts)}
-    cap = seconds * len(artifacts)
-    timing: dict[str, Any] = {
-        "do": "latency",
-        "names": list(names.values()),
-        "mean": preprocessing.mean,
-        "std": preprocessing.std,
-        "percentile": percentile,
-        "tolerance": tolerance,
-        "max_seconds": cap,
-        "max_runs": MAXIMUM_RUNS,
-        "pace_ms": pace_ms,
-    }
-    if mlperf:
-        cap = 600.0 * len(artifacts)
-        timing.update(percentile=90, min_runs=1024, min_seconds=60, until_tight=False, max_seconds=cap, max_runs=10**6)
-    loads = [load_request(target, artifact, names[artifact]) for artifact in artifacts]
-    images = [image] if isinstance(image, np.ndarray) else list(image)
-    with ExitStack() as stack:
-        pushed = [target.push(stack.enter_context(shards(one))[0]) for one in images]
-        requests: list[dict[str, Any]] = [
-            {"do": "hello"},
-            {"do": "cores", "threads": threads},
-            *loads,
-            {**timing, "inputs": pushed * len(artifacts) if len(pushed) == 1 else pushed},
-        ]
-        machine, cores, *loaded, timed = target.run(requests, timeout=120 + 4 * cap, progress=progress)
-    fields = set(Latency.__dataclass_fields__)
-    made = {
-        artifact: Latency(
-            on=machine["cpu"],
-            threads=cores["threads"],
-            affinity=tuple(cores["affinity"]),
-            **load,
-            **{key: value for key, value in timed["models"][names[artifact]].items() if key in fields},
-        )
-        for artifact, load in zip(artifacts, loaded, strict=True)
-    }
-    around = {key: timed[key] for key in ("before", "during", "after", "warnings", "peak_memory_bytes")}
-    return made, {**machine, **around}
 
 
 def predictions(
@@ -458,26 +330,3 @@ def shards(pixels: NDArray[np.uint8]) -> Iterator[list[Path]]:
             files.append(Path(folder) / f"{start}.npz")
             np.savez_compressed(files[-1], pixels=pixels[start : start + SHARD_IMAGES])
         yield files
-
-
-def runtime_notes(latencies: Mapping[Artifact, Latency]) -> tuple[str, ...]:
-    """What has to be known of the runtimes that ran."""
-    return tuple(
-        f"{runtime} has other int8 kernels than LiteRT and no XNNPACK for int8: scores and speed differ from LiteRT's"
-        for runtime in dict.fromkeys(latency.runtime for latency in latencies.values())
-        if runtime.startswith("tflite-runtime")
-    )
-
-
-def speed_verdict(latencies: Mapping[Artifact, Timed]) -> tuple[str, ...]:
-    """A sentence for each format whose int8 model is not faster than its fp32 model here."""
-    notes = []
-    by_key = {(artifact.format, artifact.precision): latency for artifact, latency in latencies.items()}
-    for (form, precision), latency in by_key.items():
-        other = by_key.get((form, "fp32"))
-        if precision == "int8" and other and latency.typical_ms >= other.typical_ms:
-            notes.append(
-                f"int8 is not faster than fp32 here in {latency.runtime}: "
-                f"{latency.typical_ms:.2f} ms against {other.typical_ms:.2f} ms"
-            )
-    return tuple(notes)

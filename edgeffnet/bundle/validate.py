@@ -31,19 +31,8 @@ from edgeffnet.targets.phone import Phone
 from edgeffnet.targets.qemu import EmulatedTarget
 from edgeffnet.targets.remote import RemoteTarget
 from edgeffnet.targets.target import Target
-from edgeffnet.validation import (
-    Accuracy,
-    Comparison,
-    Latency,
-    accuracy,
-    compare,
-    latencies,
-    load_request,
-    missing_runtimes,
-    raw_scores,
-    runtime_notes,
-    speed_verdict,
-)
+from edgeffnet.timing import Latency, latencies, runtime_notes, speed_verdict
+from edgeffnet.validation import Accuracy, Comparison, accuracy, compare, load_request, missing_runtimes, raw_scores
 from edgeffnet.validation_images import ValidationImages, from_set
 
 Figure = Latency | PhoneLatency | Accuracy | PhoneAccuracy | Comparison | Instructions

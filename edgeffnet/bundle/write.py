@@ -15,7 +15,7 @@ from edgeffnet.report.frontier import frontier
 from edgeffnet.report.report import ArtifactReport, Report
 from edgeffnet.request import Request
 from edgeffnet.search import Winner
-from edgeffnet.validation import Latency, runtime_notes, speed_verdict
+from edgeffnet.timing import Latency, runtime_notes, speed_verdict
 
 if TYPE_CHECKING:
     from edgeffnet.training.building import TrainingOfBuild

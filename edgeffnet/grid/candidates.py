@@ -86,8 +86,8 @@ def under_latency(
     Where the triples lie is learnt on the way: log latency is taken to be linear in the logarithms of alpha, beta
     and gamma, as the paper takes FLOPs to be, but with exponents of the device's own. Each triple that is returned
     was looked at itself, and of those that give the same network the largest is kept: blocks are rounded up to whole
-    ones. A measurement that meets the constraint is made once more, and their mean has to meet it too: a machine that
-    was slowed meanwhile must not choose. What is measured goes into the `journal`.
+    ones. What meets the constraint by measurement is measured once more when the others have been, and their mean has
+    to meet it too: what slowed the machine for a while must not choose. What is measured goes into the `journal`.
     """
     looked = _Looked(network, latency, journal or Journal(None, {}))
     target = constraint.target
@@ -109,12 +109,14 @@ def under_latency(
         left[index] = False
         progress(count, 0 if most is None else limit, f"latency of {triples[index]}")
         factor = looked.at(triples[index])
-        if most is not None and constraint.met_by(factor):
-            factor = looked.again(triples[index])
         if constraint.met_by(factor):
             kept[triples[index]] = factor
         if len(kept) == most:
-            break
+            kept = looked.confirmed(kept, constraint, progress)
+            if len(kept) == most:
+                break
+    if latency.kind == "measured":
+        kept = looked.confirmed(kept, constraint, progress)
     if not kept:
         nearest = min(looked.factors, key=lambda triple: abs(math.log(looked.factors[triple] / target)))
         raise constraint.unmet(f"a factor of {latency.said}", nearest, looked.factors[nearest])
@@ -159,16 +161,21 @@ class _Looked:
         self.journal = journal
         self.base = network.at(None)
         self.factors: dict[Triple, float] = {}
+        self.again: dict[Triple, float] = {}
 
     def at(self, triple: Triple) -> float:
         """The factor of `triple`, looked at once."""
         self.factors[triple] = self._look(triple, f"factor {triple.key}")
         return self.factors[triple]
 
-    def again(self, triple: Triple) -> float:
-        """The mean of the factor seen and of that of a second look."""
-        self.factors[triple] = math.sqrt(self.factors[triple] * self._look(triple, f"factor {triple.key}, again"))
-        return self.factors[triple]
+    def confirmed(self, kept: Iterable[Triple], constraint: Constraint, progress: Progress) -> dict[Triple, float]:
+        """Those of `kept` that meet the constraint in the mean of two looks, with that mean."""
+        for triple in kept:
+            if triple not in self.again:
+                progress(len(self.again), 0, f"latency of {triple}, again")
+                self.again[triple] = self._look(triple, f"factor {triple.key}, again")
+                self.factors[triple] = math.sqrt(self.factors[triple] * self.again[triple])
+        return {triple: self.factors[triple] for triple in kept if constraint.met_by(self.factors[triple])}
 
     def _look(self, triple: Triple, key: str) -> float:
         known = self.journal.get(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any, Literal, Protocol
 
 from edgeffnet import devices
@@ -11,8 +12,11 @@ from edgeffnet.errors import UsageError
 from edgeffnet.patience import Patience
 from edgeffnet.targets.target import Target
 
-# Of each timing.
+# Of each timing of one network.
 _SECONDS = 3.0
+# Where a process happens to place a network in memory makes it slower or faster than in the next.
+_PROCESSES = 3
+_SECONDS_IN_EACH = 1.5
 
 
 class LatencyCost(Protocol):
@@ -55,7 +59,7 @@ class EstimatedLatency:
 
 @dataclass(frozen=True)
 class MeasuredLatency:
-    """On `target`: the ratio of two medians, int8 TFLite with random weights."""
+    """On `target`, int8 TFLite with random weights: a machine that slows down meanwhile slows both, timed in turns."""
 
     target: Target
     threads: int | None = None
@@ -69,33 +73,40 @@ class MeasuredLatency:
 
     def milliseconds(self, net: Architecture) -> float:
         """The median of one inference."""
-        return self._timed(net)[0]
-
-    def factor(self, net: Architecture, base: Architecture) -> float:
-        # In turns: a machine that slows down meanwhile slows both.
-        base_ms, net_ms = self._timed(base, net)
-        return net_ms / base_ms
-
-    def _timed(self, *nets: Architecture) -> list[float]:
-        """The median of one inference of each, timed in turns."""
         from edgeffnet import stand_ins
-        from edgeffnet.validation import latencies
+        from edgeffnet.timing import latencies
 
-        artifacts = [stand_ins.make(net)["int8"] for net in nets]
-        preprocessing, _ = stand_ins.contract(nets[0])
-        images = [stand_ins.contract(net)[1] for net in nets]
+        artifact = stand_ins.make(net)["int8"]
 
-        def measured() -> tuple[list[float], dict[str, Any]]:
+        def measured() -> tuple[float, dict[str, Any]]:
             found, machine = latencies(
-                artifacts,
+                [artifact],
                 self.target,
-                preprocessing,
-                images,
+                *stand_ins.contract(net),
                 threads=self.threads,
                 percentile=50,
                 seconds=_SECONDS,
                 pace_ms=self.patience.pace_ms,
             )
-            return [found[artifact].typical_ms for artifact in artifacts], machine
+            return found[artifact].typical_ms, machine
 
         return self.patience.timed(measured)
+
+    def factor(self, net: Architecture, base: Architecture) -> float:
+        from edgeffnet import stand_ins
+        from edgeffnet.timing import times_as_long
+
+        preprocessing, image = stand_ins.contract(net)
+        ratios = [
+            times_as_long(
+                stand_ins.make(net)["int8"],
+                stand_ins.make(base)["int8"],
+                self.target,
+                preprocessing,
+                (image, stand_ins.contract(base)[1]),
+                threads=self.threads,
+                seconds=_SECONDS_IN_EACH,
+            )
+            for _ in range(_PROCESSES)
+        ]
+        return median(ratios)

@@ -13,7 +13,7 @@ from edgeffnet.architecture import Architecture
 from edgeffnet.patience import Patience
 from edgeffnet.stand_ins import Manner
 from edgeffnet.targets.target import Progress, Target
-from edgeffnet.validation import SECONDS_PER_MODEL, TOLERANCE, Latency, latencies
+from edgeffnet.timing import SECONDS_PER_MODEL, TOLERANCE, Latency, latencies
 
 # Looks at the clock, each in a process of its own: (tolerance, seconds). The first is the shortest the protocol allows.
 _LOOKS = ((1.0, 1.0), *((0.5 * TOLERANCE, 3.0),) * 3, (0.5 * TOLERANCE, SECONDS_PER_MODEL))

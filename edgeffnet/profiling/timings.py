@@ -13,7 +13,7 @@ from edgeffnet import stand_ins
 from edgeffnet.patience import Patience
 from edgeffnet.profiling.design import Subject
 from edgeffnet.targets.target import Target
-from edgeffnet.validation import latencies
+from edgeffnet.timing import latencies
 
 ROUNDS = 3
 # Of each model in each round, and the tolerance that ends it sooner.

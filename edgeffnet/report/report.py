@@ -15,7 +15,8 @@ from edgeffnet.probing.probe import Probe
 from edgeffnet.report.document import document, to_json
 from edgeffnet.report.frontier import Point
 from edgeffnet.selection import Candidate, bound_by, may_fit
-from edgeffnet.validation import Accuracy, Comparison, Latency
+from edgeffnet.timing import Latency
+from edgeffnet.validation import Accuracy, Comparison
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from edgeffnet.report.frontier import Point
 from edgeffnet.report.report import Report
 from edgeffnet.selection import Candidate, EstimatedLatency, bound_by, limit_text, may_fit
 from edgeffnet.statistics import Interval
-from edgeffnet.validation import Accuracy, Latency
+from edgeffnet.timing import Latency
+from edgeffnet.validation import Accuracy
 
 _MARKS = {"chosen": "[green]chosen[/green]", "fits": "fits"}
 

@@ -18,7 +18,7 @@ from edgeffnet.sweep.dispatch import done
 from edgeffnet.sweep.jobs import Cell, Job
 from edgeffnet.sweep.plan import Board
 from edgeffnet.sweep.run import Outcome
-from edgeffnet.validation import Latency
+from edgeffnet.timing import Latency
 
 _DEVICE_MODEL = "TFLite int8"
 _KINDS: Mapping[str, Literal["measured", "estimated", "no figure"]] = {

@@ -44,7 +44,7 @@ _Z = 1.959964
 # The percentiles by which a distribution of times is told.
 _QUANTILES = (0, 1, 5, 10, 25, 50, 75, 90, 95, 99, 100)
 _MINIMUM_RUNS = 50
-_BLOCK_SECONDS = 0.25
+_TURN_SECONDS = 0.25
 # Between two looks at a virtual machine's pace.
 _STRETCH_SECONDS = 0.05
 # The pace of a stretch that neighbours slowed, over the fastest.
@@ -382,20 +382,21 @@ class Agent:
         min_seconds: float = 0.0,
         until_tight: bool = True,
         pace_ms: Optional[float] = None,
+        turn_seconds: float = _TURN_SECONDS,
     ) -> Event:
-        """Times the models in turns, block by block, so that a drifting clock meets them all.
+        """Times the models in turns of `turn_seconds`, so that a drifting clock meets them all.
 
         Each on the first image of the .npz at its place in `inputs`.
         Each model: first inference apart, warm-up, then runs until the 95% interval of `percentile`
         is within `tolerance` of it (unless not `until_tight`), and `min_runs` and its `min_seconds` are
         done, or until `max_seconds` of all or its `max_runs` are used up. One run is the inference
         alone: input in place before, output read after. `outliers` counts times beyond 3 deviations of
-        the median.
+        the median. `turns_ms` has the median of each turn of each model.
 
         Every time is kept, but on a virtual machine: what was timed while a neighbour held up a fixed
-        calculation is left out, if `min_runs` of each model remain, and `left_out` says how much; `pace_ms` is
-        the least that calculation was seen to take before. Fixed numbers of runs (not `until_tight`) are those of a
-        protocol, and left as they are.
+        calculation is left out, if most of each model's remain and at least `min_runs`, and `left_out` says how much;
+        `pace_ms` is the least that calculation was seen to take before. Fixed numbers of runs (not `until_tight`) are
+        those of a protocol, and left as they are.
         """
         shared = until_tight and shares_its_cores()
         watch = Watch(known_pace=pace_ms)
@@ -423,13 +424,17 @@ class Agent:
         while waiting:
             for name in list(waiting):
                 model, taken = self._models[name], runs[name]
-                end = time.perf_counter() + _BLOCK_SECONDS
+                turn: List[float] = []
+                end = time.perf_counter() + turn_seconds
                 while time.perf_counter() < end and (left := max_runs - len(taken.times(bound()))) > 0:
                     stretch = min(end, time.perf_counter() + _STRETCH_SECONDS) if shared else end
                     before, times = watch.last_pace, [_timed(model)]
                     while time.perf_counter() < stretch and len(times) < left:
                         times.append(_timed(model))
+                    turn += times
                     taken.stretches.append((max(before, watch.look()) if shared else 0.0, times))
+                if turn:
+                    taken.turns.append(float(np.median(turn)))
                 times = taken.times(bound())
                 least = len(times) >= min_runs and sum(times) >= 1e3 * min_seconds
                 settled = least and (not until_tight or _width(times, percentile) <= tolerance)
@@ -443,7 +448,8 @@ class Agent:
         within = bound()
         results = {name: runs[name].summary(percentile, tolerance, within) for name in names}
         left_out = 1 - sum(one["runs"] for one in results.values()) / sum(one.count for one in runs.values())
-        return {"models": results, **watch.summary(left_out), "peak_memory_bytes": _peak_memory()}
+        turns = {name: runs[name].turns for name in names}
+        return {"models": results, "turns_ms": turns, **watch.summary(left_out), "peak_memory_bytes": _peak_memory()}
 
     def sustain(self, name: str, inputs: str, mean: List[float], std: List[float], seconds: float) -> Event:
         """Runs for `seconds` without a pause: median and p90 of each slice, with clock and temperature."""
@@ -584,21 +590,29 @@ def _known(states: List[Event], name: str) -> List[float]:
 
 
 class _Runs:
-    """The times of one model, in milliseconds, in stretches: each after the pace beside it, 0 where nobody looked."""
+    """The times of one model, in milliseconds, in stretches: each after the pace beside it, 0 where nobody looked.
+
+    `turns` are the medians of its turns.
+    """
 
     def __init__(self, first: float, warm_up: int, least: int) -> None:
         self.first = first
         self.warm_up = warm_up
         self.least = least
         self.stretches: List[Tuple[float, List[float]]] = []
+        self.turns: List[float] = []
 
     @property
     def count(self) -> int:
         return sum(len(times) for _, times in self.stretches)
 
     def enough(self, fastest: float) -> bool:
-        """Whether what was timed undisturbed is enough to leave out the rest."""
-        return sum(len(times) for beside, times in self.stretches if beside <= SLOWED * fastest) >= self.least
+        """Whether what was timed undisturbed is enough to leave out the rest, and most of it.
+
+        A pace that a machine seldom has is not its own: what the smaller part took would look twice as fast at times.
+        """
+        undisturbed = [times for beside, times in self.stretches if beside <= SLOWED * fastest]
+        return 2 * len(undisturbed) >= len(self.stretches) and sum(map(len, undisturbed)) >= self.least
 
     def times(self, bound: float) -> List[float]:
         """Those beside which the pace was within `bound`."""

@@ -19,7 +19,8 @@ from edgeffnet.errors import TargetLostError
 from edgeffnet.report import schema
 from edgeffnet.targets.local import LocalTarget
 from edgeffnet.targets.target import Progress, Request
-from edgeffnet.validation import SHARD_IMAGES, compare, latencies, raw_scores
+from edgeffnet.timing import latencies
+from edgeffnet.validation import SHARD_IMAGES, compare, raw_scores
 from tests.conftest import Run
 
 IMAGES = 9 * SHARD_IMAGES

@@ -23,7 +23,8 @@ from edgeffnet.report.quiet import quiet
 from edgeffnet.targets import agent
 from edgeffnet.targets.local import LocalTarget
 from edgeffnet.targets.remote import Channel, RemoteTarget, agent_source, bootstrap
-from edgeffnet.validation import latencies, raw_scores, runtime_notes
+from edgeffnet.timing import latencies, runtime_notes
+from edgeffnet.validation import raw_scores
 from edgeffnet.wanted import NetworkOptions, candidates
 from tests.integration.conftest import needed
 

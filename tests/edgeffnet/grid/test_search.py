@@ -258,3 +258,23 @@ def test_a_ranking_survives_json():
     first = json.loads(json.dumps(ranking.to_dict()))["candidates"][0]
     assert Triple(first["alpha"], first["beta"], first["gamma"]) == ranking.best.candidate.triple
     assert first["score"]["value"] == ranking.best.score.value
+
+
+@dataclass
+class SlowedForAWhile(Machine):
+    """Was slowed from the `slowed`th question on, for two of them."""
+
+    slowed: int = 4
+
+    def factor(self, net, base):
+        factor = super().factor(net, base)
+        return factor * (1.1 if self.slowed <= self.asked < self.slowed + 2 else 1.0)
+
+
+@pytest.mark.parametrize("slowed", [3, 4, 5, 6])
+def test_what_slowed_the_machine_during_two_looks_does_not_choose(slowed):
+    machine = SlowedForAWhile(slowed=slowed)
+    a, b, c = machine.powers
+    for one in search(constraint=Constraint(most=4), latency=machine).candidates:
+        triple = one.candidate.triple
+        assert triple.alpha**a * triple.beta**b * triple.gamma**c == pytest.approx(2, rel=0.105)

@@ -15,7 +15,7 @@ from edgeffnet.images import Preprocessing
 from edgeffnet.probing.probe import probe, sequential
 from edgeffnet.stand_ins import PLAIN, Manner
 from edgeffnet.targets.local import LocalTarget
-from edgeffnet.validation import Latency
+from edgeffnet.timing import Latency
 
 TINY = scaling.architecture_at(-4, family="lite", rule="tinynet")
 PLAN = ((1.0, 1.0), (0.01, 3.0), (0.01, 3.0), (0.01, 6.0))
