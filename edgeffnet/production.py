@@ -29,6 +29,7 @@ from edgeffnet.cache.steps import KeptSteps
 from edgeffnet.cache.store import Cache
 from edgeffnet.calibration_images import CalibrationImages
 from edgeffnet.errors import ArtifactError, DataError
+from edgeffnet.hashing import sha256_of_array
 from edgeffnet.images import Pixels, Preprocessing
 from edgeffnet.openvino_source import Source, needs_calibration, openvino_source
 from edgeffnet.tensorflow_import import import_tensorflow
@@ -281,7 +282,7 @@ class Producer:
     @cached_property
     def _calibration_options(self) -> dict[str, Any]:
         """What calibration depends on, beside the float model and the layers in float."""
-        seen = hashlib.sha256(np.ascontiguousarray(self.pixels).data).hexdigest() if self.cache else ""
+        seen = sha256_of_array(self.pixels) if self.cache else ""
         images = {"pixels": seen, "source": self.images.source, "seed": self.images.seed}
         return {"images": images, "recipe": self.recipe, "input": list(self.contract.pixel_range)}
 

@@ -6,7 +6,6 @@ known by measuring. That is done in fp32, on images that play no part in the acc
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from edgeffnet import cost
 from edgeffnet.cache.steps import KeptSteps
 from edgeffnet.cache.store import Cache
 from edgeffnet.errors import UsageError
+from edgeffnet.hashing import sha256_of_array
 from edgeffnet.imagesets import ImageSet
 from edgeffnet.production import Producer
 from edgeffnet.targets.local import LocalTarget
@@ -97,7 +97,7 @@ def _top1(
             scores = predictions([artifact], here, producer.contract, seen.pixels, threads=None)[artifact]
             return np.asarray(scores.argmax(axis=1), "<i8").tobytes()
 
-        pixels = {"pixels": hashlib.sha256(np.ascontiguousarray(seen.pixels).data).hexdigest()}
+        pixels = {"pixels": sha256_of_array(seen.pixels)}
         found = KeptSteps(cache, producer.origin).bytes("classes of the float .tflite", classes, pixels)
         return float(100 * np.mean(np.frombuffer(found, "<i8") == seen.labels))
     finally:
