@@ -141,7 +141,6 @@ def times_as_long(
     *,
     threads: int | None,
     seconds: float,
-    progress: Progress | None = None,
 ) -> float:
     """How many times as long an inference of `net` takes as one of `base`, timed in turns for `seconds` each.
 
@@ -159,7 +158,7 @@ def times_as_long(
         "max_seconds": 4 * seconds,
         "max_runs": 10**6,
     }
-    *_, timed = _timed([net, base], target, preprocessing, images, threads, timing, progress)
+    *_, timed = _timed([net, base], target, preprocessing, images, threads, timing, None)
     # The one that is done first leaves the other alone.
     pairs = zip(*timed["turns_ms"].values(), strict=False)
     return float(median(net_ms / base_ms for net_ms, base_ms in pairs))

@@ -14,7 +14,7 @@ from edgeffnet.targets.target import Target
 
 # Of each timing of one network.
 _SECONDS = 3.0
-# Where a process happens to place a network in memory makes it slower or faster than in the next.
+# From one process to another, or within tens of seconds, a network's ratio to another may move by 15%.
 _PROCESSES = 3
 _SECONDS_IN_EACH = 1.5
 
@@ -96,17 +96,12 @@ class MeasuredLatency:
         from edgeffnet import stand_ins
         from edgeffnet.timing import times_as_long
 
+        artifacts = stand_ins.make(net)["int8"], stand_ins.make(base)["int8"]
         preprocessing, image = stand_ins.contract(net)
-        ratios = [
+        images = image, stand_ins.contract(base)[1]
+        return median(
             times_as_long(
-                stand_ins.make(net)["int8"],
-                stand_ins.make(base)["int8"],
-                self.target,
-                preprocessing,
-                (image, stand_ins.contract(base)[1]),
-                threads=self.threads,
-                seconds=_SECONDS_IN_EACH,
+                *artifacts, self.target, preprocessing, images, threads=self.threads, seconds=_SECONDS_IN_EACH
             )
             for _ in range(_PROCESSES)
-        ]
-        return median(ratios)
+        )
