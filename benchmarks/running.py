@@ -78,6 +78,7 @@ def _litert(model: bytes) -> One:
 def _openvino(model: Any) -> One:
     import openvino as ov
 
+    model = model.clone()
     softmax = next(node for node in model.get_ops() if node.get_type_name() in ("Softmax", "SoftMax"))
     model.add_outputs([softmax.input_value(0)])
     # Where the machine has bfloat16, OpenVINO would compute what is left in float in it.

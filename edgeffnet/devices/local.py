@@ -18,9 +18,18 @@ _VECTOR_FLAGS = frozenset(("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_in
 )
 
 
-@lru_cache(maxsize=1)
+_VNNI = frozenset(("avx_vnni", "avx512_vnni", "amx_int8"))
+# Values of ONEDNN_MAX_CPU_ISA with which oneDNN, and so OpenVINO, uses no VNNI whatever the processor has.
+_WITHOUT_VNNI = frozenset(("SSE41", "AVX", "AVX2", "AVX512_CORE"))
+
+
 def local_device() -> Device:
-    """The machine this runs on; what cannot be read is "unknown" or a modest default."""
+    """The machine this runs on, as far as oneDNN may use it; what cannot be read is "unknown" or a modest default."""
+    return _detected(os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in _WITHOUT_VNNI)
+
+
+@lru_cache(maxsize=2)
+def _detected(without_vnni: bool) -> Device:
     info = _cpu_info(Path("/proc/cpuinfo"))
     return described(
         name=LOCAL,
@@ -29,7 +38,7 @@ def local_device() -> Device:
         core=info.get("model name") or info.get("CPU part") or platform.processor() or "unknown",
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         clock_ghz=_clock_ghz(info),
-        flags=frozenset((info.get("flags") or info.get("Features") or "").split()),
+        flags=frozenset((info.get("flags") or info.get("Features") or "").split()) - (_VNNI if without_vnni else set()),
         architecture=platform.machine(),
         memory_mib=_memory_mib(Path("/proc/meminfo")),
         cache_kib=_cache_kib(Path("/sys/devices/system/cpu/cpu0/cache")),
@@ -76,7 +85,7 @@ def described(
 
 
 def _int8(flags: frozenset[str], x86: bool) -> str:
-    if flags & {"avx_vnni", "avx512_vnni", "amx_int8"}:
+    if flags & _VNNI:
         return "vnni"
     if x86:
         return "saturating-avx2"

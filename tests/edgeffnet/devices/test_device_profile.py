@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,13 @@ def test_local_is_read_from_this_machine() -> None:
     assert device.runtimes == ()
     assert parse(to_toml(device), "local") == device
     assert device.int8_saturates == (device.int8 == "saturating-avx2")
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="oneDNN's limit is one of x86")
+@pytest.mark.parametrize("limit", ["AVX2", "avx512_core"])
+def test_local_has_no_vnni_where_openvino_is_told_to_use_none(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = load("local")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert load("local").int8_saturates
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "ALL")
+    assert load("local") == found
