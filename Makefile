@@ -11,18 +11,23 @@ demo: $(VENV)/.build
 
 # The bundle that most tests look at takes minutes, and is built once for all of them.
 BUNDLE := build/test-bundle
+# So are the steps that several tests' builds have in common.
+TEST_CACHE := $(abspath build/test-cache)
 # A file's tests share what they build: they stay together.
-PYTEST = EDGEFFNET_TEST_BUNDLE=$(BUNDLE) $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+PYTEST = EDGEFFNET_TEST_BUNDLE=$(BUNDLE) EDGEFFNET_TEST_CACHE=$(TEST_CACHE) $(BIN)/python -m pytest --dist loadfile --numprocesses
 
 $(BUNDLE)/manifest.json: $(VENV)/.dev $(shell find edgeffnet calib converters -name '*.py')
-	$(BIN)/edgeffnet build --device rpi4 --variant lite0 --max-latency 50ms --output $(BUNDLE) --force
+	rm -rf $(TEST_CACHE)
+	EDGEFFNET_CACHE=$(TEST_CACHE) $(BIN)/edgeffnet build --device rpi4 --variant lite0 --max-latency 50ms \
+	    --output $(BUNDLE) --force
 
 test: $(BUNDLE)/manifest.json
-	$(PYTEST) tests --ignore tests/integration -m 'not slow'
+	$(PYTEST) 2 tests --ignore tests/integration -m 'not slow'
 
 test-integration: $(BUNDLE)/manifest.json
-	$(PYTEST) tests/integration
-	$(PYTEST) tests --ignore tests/integration -m slow
+# One more than cores: these wait a good part of their time for servers and signals.
+	$(PYTEST) 3 tests/integration
+	$(PYTEST) 2 tests --ignore tests/integration -m slow
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

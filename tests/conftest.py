@@ -15,9 +15,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-# What earlier builds left on this machine must not answer for this one.
+# What earlier builds left on this machine must not answer for this one. EDGEFFNET_TEST_CACHE names a cache for several
+# runs of the same sources to share.
 _CACHE = tempfile.TemporaryDirectory(prefix="edgeffnet-test-cache-")
-os.environ["EDGEFFNET_CACHE"] = _CACHE.name
+os.environ["EDGEFFNET_CACHE"] = os.environ.get("EDGEFFNET_TEST_CACHE") or _CACHE.name
 
 # A shell's background job starts with Ctrl-C ignored, and so would every process the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -38,9 +38,19 @@ def agents_of(folder: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("seconds", [0.5, 2, 5, 9, 14, 20, 27])
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, seconds: float, sent: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("sent", "seconds"),
+    [
+        (signal.SIGINT, 0.5),
+        (signal.SIGTERM, 2),
+        (signal.SIGINT, 5),
+        (signal.SIGTERM, 9),
+        (signal.SIGINT, 14),
+        (signal.SIGTERM, 20),
+        (signal.SIGINT, 27),
+    ],
+)
+def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, sent: signal.Signals, seconds: float) -> None:
     process = start(tmp_path)
     time.sleep(seconds)
     process.send_signal(sent)
